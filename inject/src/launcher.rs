@@ -1,0 +1,66 @@
+//! The command of a rich container: `/.rich/rich run … -- COMMAND`.
+
+use contract::{Rich, names};
+
+use crate::view::Container;
+
+/// Where Kubernetes puts the termination message unless the container says otherwise.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+const RUN: &str = "run";
+const STOP: &str = "stop";
+const END_OF_FLAGS: &str = "--";
+
+/// The user's own command: what stands behind ours where the container is rich already.
+pub(crate) fn user_command(container: &Container) -> &[String] {
+    let command = container.command.as_deref().unwrap_or_default();
+    if !is_launched(container) {
+        return command;
+    }
+    let flags = command.iter().take_while(|word| *word != END_OF_FLAGS).count();
+    command.get(flags + 1..).unwrap_or_default()
+}
+
+/// Whether the container's command is ours already.
+pub(crate) fn is_launched(container: &Container) -> bool {
+    matches!(container.command.as_deref(), Some([launcher, run, ..])
+        if launcher == names::LAUNCHER && run == RUN)
+}
+
+/// The command that runs the initscript and the init, then the user's command.
+pub(crate) fn command(rich: &Rich, container: &Container) -> Vec<String> {
+    let mut flags = rich.flags();
+    if let Some(path) = container.termination_message_path.as_deref()
+        && path != TERMINATION_LOG
+        && !path.is_empty()
+    {
+        flags.push(format!("--termination-log={path}"));
+    }
+    [names::LAUNCHER, RUN]
+        .map(String::from)
+        .into_iter()
+        // The kubelet expands $(NAME) in a command; what we put there means itself.
+        .chain(flags.into_iter().map(|flag| flag.replace('$', "$$")))
+        .chain([END_OF_FLAGS.to_owned()])
+        .chain(user_command(container).iter().cloned())
+        .collect()
+}
+
+/// The preStop command that stops the application before the kubelet signals PID 1, with the
+/// user's own preStop joined to it; none where the container has ours already.
+pub(crate) fn stop_command(container: &Container) -> Option<Vec<String>> {
+    let mut command = vec![names::LAUNCHER.to_owned(), STOP.to_owned()];
+    let Some(handler) = container.pre_stop() else {
+        return Some(command);
+    };
+    if let Some(exec) = &handler.exec {
+        let users = exec.command.as_deref().unwrap_or_default();
+        if users.starts_with(&command) {
+            return None;
+        }
+        command.push(END_OF_FLAGS.to_owned());
+        command.extend_from_slice(users);
+    } else if let Some(sleep) = &handler.sleep {
+        command.push(format!("--sleep={}s", sleep.seconds));
+    }
+    Some(command)
+}

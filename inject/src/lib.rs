@@ -1,0 +1,84 @@
+//! The injection: an object and the settings in; operations, warnings and violations out.
+//!
+//! Pure: no network, clock or file. An object comes as JSON text, is parsed once by types that
+//! read only what the rules need, and is never written back: the patch is made of operations on
+//! explicit paths, so that no other byte of the object can change.
+#![forbid(unsafe_code)]
+
+mod check;
+mod launcher;
+mod operation;
+mod parts;
+mod pod;
+mod settings;
+mod view;
+mod workload;
+
+pub use operation::Operation;
+pub use settings::{Privileged, Settings};
+pub use workload::Workload;
+
+use contract::Violation;
+
+/// What is to be done with an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The patch; empty where the object is already as it should be.
+    pub operations: Vec<Operation>,
+    /// What the user should know, a sentence each.
+    pub warnings: Vec<String>,
+    /// The rules that the object breaks; where there are any, the patch does not count.
+    pub violations: Vec<Violation>,
+}
+
+/// Why an object could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The JSON text is not such an object.
+    #[error("the {kind} cannot be read: {source}")]
+    Unreadable {
+        /// The kind that it should be.
+        kind: &'static str,
+        /// What is wrong with it, and where.
+        source: serde_json::Error,
+    },
+}
+
+/// An object that can carry annotations of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A Pod.
+    Pod,
+    /// A workload: an object with a pod template.
+    Workload(&'static Workload),
+}
+
+impl Target {
+    /// The target with this API group and kind.
+    #[must_use]
+    pub fn find(group: &str, kind: &str) -> Option<Self> {
+        if (group, kind) == ("", "Pod") {
+            return Some(Self::Pod);
+        }
+        workload::KINDS.iter().find(|it| (it.group, it.kind) == (group, kind)).map(Self::Workload)
+    }
+}
+
+/// Judges an object and says what is to be done with it.
+///
+/// `old` is the object as it was, where this is an update: it tells which annotations were taken
+/// off a workload.
+///
+/// # Errors
+/// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
+pub fn judge(
+    target: Target,
+    object: &str,
+    old: Option<&str>,
+    settings: &Settings,
+) -> Result<Outcome, Error> {
+    match target {
+        Target::Pod => pod::judge(object, settings),
+        Target::Workload(kind) => workload::judge(kind, object, old, settings),
+    }
+}

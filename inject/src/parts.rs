@@ -1,0 +1,117 @@
+//! What the injection adds to a pod as a whole: the init container and the volumes.
+
+use contract::names;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Settings,
+    view::{Container, Volume},
+};
+
+/// Two programs of less than 1 MB together, with room to grow.
+const VOLUME_SIZE: &str = "8Mi";
+/// systemd's runtime state and its volatile journal, of which it takes a tenth.
+const RUN_SIZE: &str = "128Mi";
+/// A user that is nobody's: the init container needs no more than a writable volume.
+const NOBODY: u32 = 65532;
+
+fn install_command() -> [&'static str; 3] {
+    [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT]
+}
+
+/// The init container that puts the binaries into the volume.
+///
+/// It passes Pod Security "restricted" whatever the pod's own context says. It asks for what the
+/// first rich container asks for: a pod needs the most that any init container or all its
+/// containers together ask for, so that this raises nothing, and what admits the pod admits it.
+pub(crate) fn init_container(settings: &Settings, first: &Container) -> Value {
+    let mut container = json!({
+        "name": names::INIT_CONTAINER,
+        "image": settings.image,
+        "command": install_command(),
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": false,
+            "readOnlyRootFilesystem": true,
+            "runAsGroup": NOBODY,
+            "runAsNonRoot": true,
+            "runAsUser": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [{"name": names::VOLUME, "mountPath": names::MOUNT}],
+    });
+    if let Some(policy) = &settings.image_pull_policy {
+        container["imagePullPolicy"] = policy.as_str().into();
+    }
+    let resources = resources(first);
+    if !resources.is_empty() {
+        container["resources"] = resources.into();
+    }
+    container
+}
+
+/// The cpu and memory of a container; no device or storage, which would be taken twice.
+fn resources(container: &Container) -> Map<String, Value> {
+    let Some(resources) = &container.resources else {
+        return Map::new();
+    };
+    [("requests", &resources.requests), ("limits", &resources.limits)]
+        .into_iter()
+        .filter_map(|(name, amounts)| {
+            let amounts: Map<String, Value> = amounts
+                .iter()
+                .flatten()
+                .filter(|(resource, _)| matches!(resource.as_str(), "cpu" | "memory"))
+                .map(|(resource, amount)| (resource.clone(), amount.clone()))
+                .collect();
+            (!amounts.is_empty()).then(|| (name.to_owned(), amounts.into()))
+        })
+        .collect()
+}
+
+/// Whether an init container with our name is one that an earlier pass put there.
+pub(crate) fn is_our_init_container(container: &Container) -> bool {
+    container.command.as_ref().is_some_and(|command| *command == install_command())
+}
+
+/// The volume that the init container fills.
+pub(crate) fn volume() -> Value {
+    json!({"name": names::VOLUME, "emptyDir": {"sizeLimit": VOLUME_SIZE}})
+}
+
+/// The /run of one container whose init boots the image.
+///
+/// systemd mounts a tmpfs there itself, but on top of what the kubelet mounted below, such as
+/// the token of the service account in /run/secrets.
+pub(crate) fn run_volume(container: &str) -> Value {
+    json!({
+        "name": run_volume_name(container),
+        "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE},
+    })
+}
+
+/// The name of a container's /run volume, which like every name is no longer than 63 characters.
+pub(crate) fn run_volume_name(container: &str) -> String {
+    const LONGEST: usize = 63;
+    let name = format!("{}run-{container}", names::VOLUME_PREFIX);
+    if name.len() <= LONGEST {
+        return name;
+    }
+    // FNV-1a: stable over versions, so that a second pass finds the same name.
+    let hash = container.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let kept: String = name.chars().take(LONGEST - 17).collect();
+    format!("{kept}-{hash:016x}")
+}
+
+/// Whether a volume with one of our names is one that an earlier pass put there.
+pub(crate) fn is_our_volume(volume: &Volume) -> bool {
+    let memory = volume.empty_dir.as_ref().and_then(|it| it.get("medium")).and_then(Value::as_str);
+    match volume.empty_dir {
+        Some(_) if volume.name == names::VOLUME => memory.is_none_or(str::is_empty),
+        Some(_) => memory == Some("Memory"),
+        None => false,
+    }
+}

@@ -1,0 +1,204 @@
+//! A pod: what is to be done with it.
+
+use contract::{Key, Reading, Rich, names};
+use serde_json::{Value, json};
+
+use crate::{
+    Error, Operation, Outcome, Settings, check, launcher,
+    operation::token,
+    parts,
+    view::{Container, Pod},
+};
+
+const RUN: &str = "/run";
+
+pub(crate) fn judge(object: &str, settings: &Settings) -> Result<Outcome, Error> {
+    let pod: Pod =
+        serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
+    Ok(plan(&pod, settings))
+}
+
+/// What is to be done with a pod, or would be with a pod of this template.
+pub(crate) fn plan(pod: &Pod, settings: &Settings) -> Outcome {
+    let annotations = pod.metadata.annotations.iter().flatten();
+    let Reading { rich, mut violations } =
+        contract::read(annotations.map(|(name, value)| (name.as_str(), value.as_str())));
+    let Some(rich) = rich else {
+        return Outcome { violations, ..Outcome::default() };
+    };
+
+    let (chosen, unknown) = check::choose(pod, &rich);
+    violations.extend(unknown);
+    violations.extend(check::check(pod, &rich, &chosen, settings));
+    if !violations.is_empty() {
+        return Outcome { violations, ..Outcome::default() };
+    }
+    let mut patch = Patch { pod, rich: &rich, settings, outcome: Outcome::default() };
+    patch.whole(&chosen);
+    patch.outcome
+}
+
+struct Patch<'a> {
+    pod: &'a Pod,
+    rich: &'a Rich,
+    settings: &'a Settings,
+    outcome: Outcome,
+}
+
+impl Patch<'_> {
+    fn whole(&mut self, chosen: &[usize]) {
+        let containers: Vec<(usize, &Container)> =
+            chosen.iter().filter_map(|i| Some((*i, self.pod.spec.containers.get(*i)?))).collect();
+        let Some((_, first)) = containers.first() else {
+            return;
+        };
+        self.status(&containers);
+        self.volumes(&containers);
+        self.init_container(first);
+        for (index, container) in containers {
+            self.container(&format!("/spec/containers/{index}"), container);
+        }
+    }
+
+    fn status(&mut self, containers: &[(usize, &Container)]) {
+        let rich: Vec<&str> = containers.iter().map(|(_, it)| it.name.as_str()).collect();
+        let status = json!({"version": env!("CARGO_PKG_VERSION"), "containers": rich}).to_string();
+        if self.pod.annotation(Key::Status.name()) != Some(&status) {
+            // The pod has annotations: one of them asked for rich mode.
+            self.add(format!("/metadata/annotations/{}", token(Key::Status.name())), status);
+        }
+    }
+
+    fn volumes(&mut self, containers: &[(usize, &Container)]) {
+        let mut wanted = vec![parts::volume()];
+        if self.rich.mode.boots_the_image() {
+            let without = containers.iter().filter(|(_, container)| needs_run(container));
+            wanted.extend(without.map(|(_, container)| parts::run_volume(&container.name)));
+        }
+        let known = self.pod.volumes();
+        let missing =
+            wanted.into_iter().filter(|it| known.iter().all(|volume| it["name"] != *volume.name));
+        let is_there = self.pod.spec.volumes.is_some();
+        self.append("/spec/volumes", is_there, missing.collect());
+    }
+
+    fn init_container(&mut self, first: &Container) {
+        let known = self.pod.init_containers();
+        match known.iter().position(|container| container.name == names::INIT_CONTAINER) {
+            // Left by an earlier version, in a manifest that was read from a cluster.
+            Some(index) if known[index].image.as_ref() != Some(&self.settings.image) => {
+                let path = format!("/spec/initContainers/{index}/image");
+                let image = self.settings.image.as_str();
+                self.outcome.operations.push(Operation::replace(path, image));
+            }
+            Some(_) => {}
+            None => {
+                let container = parts::init_container(self.settings, first);
+                if self.pod.spec.init_containers.is_some() {
+                    self.add("/spec/initContainers/0".to_owned(), container);
+                } else {
+                    self.add("/spec/initContainers".to_owned(), json!([container]));
+                }
+            }
+        }
+    }
+
+    fn container(&mut self, at: &str, container: &Container) {
+        let command = launcher::command(self.rich, container);
+        if container.command.as_ref() != Some(&command) {
+            self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
+        }
+        self.env(at, container);
+        if self.rich.is_privileged() && container.privileged() != Some(true) {
+            self.privileged(at, container);
+        }
+        if self.rich.mode.boots_the_image() {
+            self.pre_stop(at, container);
+        }
+        self.mounts(at, container);
+    }
+
+    /// The variables that PouchContainer set. They say what the container is, so that a user's
+    /// own of the same name, or one of an earlier pass with another mode, gives way.
+    fn env(&mut self, at: &str, container: &Container) {
+        let mut missing = Vec::new();
+        for (name, value) in [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())] {
+            let variable = json!({"name": name, "value": value});
+            let known = container.env().iter().enumerate().filter(|(_, it)| it.name == name);
+            let mut is_there = false;
+            for (index, other) in known {
+                is_there = true;
+                if other.value.as_deref() != Some(value) {
+                    let path = format!("{at}/env/{index}");
+                    self.outcome.operations.push(Operation::replace(path, variable.clone()));
+                }
+            }
+            if !is_there {
+                missing.push(variable);
+            }
+        }
+        self.append(&format!("{at}/env"), container.env.is_some(), missing);
+    }
+
+    fn privileged(&mut self, at: &str, container: &Container) {
+        if container.security_context.is_some() {
+            self.add(format!("{at}/securityContext/privileged"), true);
+        } else {
+            self.add(format!("{at}/securityContext"), json!({"privileged": true}));
+        }
+        let (mode, name) = (self.rich.mode.name(), &container.name);
+        self.outcome.warnings.push(match self.rich.privileged {
+            Some(_) => format!("rich.pouch/privileged makes container \"{name}\" privileged"),
+            None => format!("rich.pouch/mode {mode} makes container \"{name}\" privileged"),
+        });
+    }
+
+    fn pre_stop(&mut self, at: &str, container: &Container) {
+        let Some(command) = launcher::stop_command(container) else {
+            return;
+        };
+        let handler = json!({"exec": {"command": command}});
+        if container.lifecycle.is_some() {
+            self.add(format!("{at}/lifecycle/preStop"), handler);
+        } else {
+            self.add(format!("{at}/lifecycle"), json!({"preStop": handler}));
+        }
+    }
+
+    fn mounts(&mut self, at: &str, container: &Container) {
+        let mut missing = Vec::new();
+        if !container.mounts_at(names::MOUNT) {
+            missing
+                .push(json!({"name": names::VOLUME, "mountPath": names::MOUNT, "readOnly": true}));
+        }
+        if self.rich.mode.boots_the_image() && !container.mounts_at(RUN) && needs_run(container) {
+            let name = parts::run_volume_name(&container.name);
+            missing.push(json!({"name": name, "mountPath": RUN}));
+        }
+        self.append(&format!("{at}/volumeMounts"), container.volume_mounts.is_some(), missing);
+    }
+
+    fn add(&mut self, path: String, value: impl Into<Value>) {
+        self.outcome.operations.push(Operation::add(path, value));
+    }
+
+    /// Adds values at the end of a list that may not be there yet.
+    fn append(&mut self, list: &str, is_there: bool, values: Vec<Value>) {
+        if is_there {
+            for value in values {
+                self.add(format!("{list}/-"), value);
+            }
+        } else if !values.is_empty() {
+            self.add(list.to_owned(), values);
+        }
+    }
+}
+
+/// Whether /run is ours to bring: the user mounts nothing there (/var/run is a link to it).
+fn needs_run(container: &Container) -> bool {
+    let ours = parts::run_volume_name(&container.name);
+    container
+        .mounts()
+        .iter()
+        .all(|mount| mount.name == ours || !matches!(mount.path(), RUN | "/var/run"))
+}

@@ -1,0 +1,31 @@
+//! What the administrator decides.
+
+use serde::Deserialize;
+
+/// The settings of an injection, as the configuration file holds them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// The project's image: what the init container runs.
+    pub image: String,
+    /// When the kubelet pulls it; Kubernetes' default where it is not set.
+    #[serde(default)]
+    pub image_pull_policy: Option<String>,
+    /// Whether an annotation may make a container privileged.
+    #[serde(default)]
+    pub privileged: Privileged,
+}
+
+/// Whether an annotation may make a container privileged.
+///
+/// Pod Security, quotas and every other admission judge the pod after the injection all the
+/// same, so that "allow" gives nobody a pod that they could not have written themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Privileged {
+    /// Yes; a warning says so.
+    #[default]
+    Allow,
+    /// No: systemd and sbin-init only where the container says `privileged: true` itself.
+    Never,
+}

@@ -1,0 +1,224 @@
+//! The kinds that have a pod template, and what is done with them: our annotations are carried
+//! into the template, and what a pod of it would be refused for is refused at once.
+
+use std::collections::BTreeMap;
+
+use contract::{Key, PREFIX};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    Error, Operation, Outcome, Settings,
+    operation::token,
+    pod,
+    view::{Metadata, Pod},
+};
+
+/// A kind of object that has a pod template.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its API group, `apps`.
+    pub group: &'static str,
+    /// Its kind, `Deployment`.
+    pub kind: &'static str,
+    /// The names on the path to the pod template.
+    pub template: &'static [&'static str],
+    /// Whether the template may change once the object exists.
+    pub mutable: bool,
+}
+
+const fn workload(
+    group: &'static str,
+    kind: &'static str,
+    template: &'static [&'static str],
+    mutable: bool,
+) -> Workload {
+    Workload { group, kind, template, mutable }
+}
+
+/// Every such kind that Kubernetes itself has. A new kind is one row.
+pub(crate) static KINDS: &[Workload] = &[
+    workload("apps", "Deployment", &["spec", "template"], true),
+    workload("apps", "StatefulSet", &["spec", "template"], true),
+    workload("apps", "DaemonSet", &["spec", "template"], true),
+    workload("apps", "ReplicaSet", &["spec", "template"], true),
+    workload("", "ReplicationController", &["spec", "template"], true),
+    workload("batch", "Job", &["spec", "template"], false),
+    workload("batch", "CronJob", &["spec", "jobTemplate", "spec", "template"], true),
+    workload("", "PodTemplate", &["template"], true),
+];
+
+type Annotations = BTreeMap<String, String>;
+
+pub(crate) fn judge(
+    kind: &'static Workload,
+    object: &str,
+    old: Option<&str>,
+    settings: &Settings,
+) -> Result<Outcome, Error> {
+    let old = old.map(|old| Object::read(kind, old)).transpose()?;
+    let mut new = Object::read(kind, object)?;
+    // What a controller owns is a copy of its owner: changed here, it would be made again and
+    // again (a Deployment compares its template with that of its ReplicaSets).
+    if new.metadata.owner_references.iter().any(|owner| owner.controller == Some(true)) {
+        return Ok(Outcome::default());
+    }
+    let mut outcome = Outcome::default();
+    carry(kind, old.as_ref(), &mut new, &mut outcome);
+    let plan = pod::plan(&new.template, settings);
+    outcome.warnings.extend(plan.warnings);
+    // An object that was there before the rule was must still be updated by its controllers.
+    let before = old.map(|old| pod::plan(&old.template, settings).violations).unwrap_or_default();
+    for violation in plan.violations {
+        if before.contains(&violation) {
+            outcome.warnings.push(format!("as before, no pod can be made of this: {violation}"));
+        } else {
+            outcome.violations.push(violation.under(&kind.prefix()));
+        }
+    }
+    Ok(outcome)
+}
+
+impl Workload {
+    /// The field path of the template, with a dot behind it.
+    fn prefix(&self) -> String {
+        self.template.iter().fold(String::new(), |path, name| path + name + ".")
+    }
+
+    /// The JSON pointer to the template.
+    fn pointer(&self) -> String {
+        self.template.iter().fold(String::new(), |path, name| path + "/" + name)
+    }
+}
+
+struct Object {
+    metadata: Metadata,
+    template: Pod,
+    /// Whether the template has metadata at all.
+    template_has_metadata: bool,
+}
+
+impl Object {
+    fn read(kind: &'static Workload, json: &str) -> Result<Self, Error> {
+        Self::parse(kind, json).map_err(|source| Error::Unreadable { kind: kind.kind, source })
+    }
+
+    fn parse(kind: &'static Workload, json: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(default)]
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        struct TemplateHead {
+            metadata: Option<serde::de::IgnoredAny>,
+        }
+        let head: Head = serde_json::from_str(json)?;
+        let mut template = json;
+        for name in kind.template {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(template)?;
+            template = members.get(*name).map_or("{}", |member| member.get());
+        }
+        Ok(Self {
+            metadata: head.metadata,
+            template: serde_json::from_str(template)?,
+            template_has_metadata: serde_json::from_str::<TemplateHead>(template)?
+                .metadata
+                .is_some(),
+        })
+    }
+}
+
+/// Our annotations of an object, but for the one that is output only.
+fn ours(annotations: Option<&Annotations>) -> impl Iterator<Item = (&String, &String)> {
+    annotations
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| name.starts_with(PREFIX) && *name != Key::Status.name())
+}
+
+/// Carries our annotations from a workload into its template, in `new` and in the patch.
+///
+/// A key that the template itself has wins. One that was carried before, which is told by its
+/// value being the one that the workload had, follows the workload's.
+fn carry(kind: &Workload, old: Option<&Object>, new: &mut Object, outcome: &mut Outcome) {
+    let before = old.and_then(|old| old.metadata.annotations.as_ref());
+    let mut wanted = new.template.metadata.annotations.clone().unwrap_or_default();
+    let had_annotations = new.template.metadata.annotations.is_some();
+    let was = |name: &String| before.and_then(|before| before.get(name));
+    for (name, value) in ours(new.metadata.annotations.as_ref()) {
+        let own = wanted.get(name);
+        if own.is_none() || own == was(name) {
+            wanted.insert(name.clone(), value.clone());
+        }
+    }
+    for (name, value) in ours(before) {
+        let kept = new.metadata.annotations.as_ref().is_some_and(|now| now.contains_key(name));
+        if !kept && wanted.get(name) == Some(value) {
+            wanted.remove(name);
+        }
+    }
+    let current = new.template.metadata.annotations.take().unwrap_or_default();
+    if wanted == current {
+        new.template.metadata.annotations = had_annotations.then_some(current);
+        return;
+    }
+    let mut changed: Vec<&str> = current.keys().chain(wanted.keys()).map(String::as_str).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    changed.retain(|name| current.get(*name) != wanted.get(*name));
+    if old.is_some() && !kind.mutable {
+        outcome.warnings.push(format!(
+            "{} has no effect on a {} that exists: its pod template cannot change any more",
+            changed.join(", "),
+            kind.kind
+        ));
+        new.template.metadata.annotations = had_annotations.then_some(current);
+        return;
+    }
+    outcome.operations = operations(
+        &kind.pointer(),
+        new.template_has_metadata,
+        had_annotations,
+        &changed,
+        &current,
+        &wanted,
+    );
+    outcome.warnings.push(format!(
+        "{} {} carried from the {} into its pod template",
+        changed.join(", "),
+        if changed.len() == 1 { "is" } else { "are" },
+        kind.kind
+    ));
+    new.template.metadata.annotations = Some(wanted);
+}
+
+fn operations(
+    template: &str,
+    has_metadata: bool,
+    has_annotations: bool,
+    changed: &[&str],
+    current: &Annotations,
+    wanted: &Annotations,
+) -> Vec<Operation> {
+    if !has_metadata {
+        return vec![Operation::add(
+            format!("{template}/metadata"),
+            json!({"annotations": wanted}),
+        )];
+    }
+    if !has_annotations {
+        return vec![Operation::add(format!("{template}/metadata/annotations"), json!(wanted))];
+    }
+    changed
+        .iter()
+        .map(|name| {
+            let path = format!("{template}/metadata/annotations/{}", token(name));
+            match (wanted.get(*name), current.contains_key(*name)) {
+                (None, _) => Operation::Remove { path },
+                (Some(value), true) => Operation::replace(path, value.as_str()),
+                (Some(value), false) => Operation::add(path, value.as_str()),
+            }
+        })
+        .collect()
+}

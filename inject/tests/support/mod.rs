@@ -1,0 +1,58 @@
+//! What the tests have in common.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::expect_used, reason = "these are tests")]
+
+use inject::{Outcome, Privileged, Settings, Target};
+use serde_json::{Value, json};
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        image: "registry.example/rich-pouch:1".to_owned(),
+        image_pull_policy: None,
+        privileged: Privileged::Allow,
+    }
+}
+
+pub(crate) fn target(group: &str, kind: &str) -> Target {
+    Target::find(group, kind).expect("a kind that is known")
+}
+
+pub(crate) fn judge(pod: &Value) -> Outcome {
+    inject::judge(Target::Pod, &pod.to_string(), None, &settings()).expect("a pod")
+}
+
+/// The object after the patch, as the API server applies it.
+pub(crate) fn patched(object: &Value, outcome: &Outcome) -> Value {
+    let patch = serde_json::to_value(&outcome.operations).expect("operations");
+    let patch: json_patch::Patch = serde_json::from_value(patch).expect("RFC 6902");
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &patch).expect("a patch that applies");
+    object
+}
+
+pub(crate) fn injected(pod: &Value) -> Value {
+    let outcome = judge(pod);
+    assert_eq!(outcome.violations, [], "{pod}");
+    patched(pod, &outcome)
+}
+
+pub(crate) fn refused(pod: &Value) -> Vec<String> {
+    judge(pod).violations.iter().map(ToString::to_string).collect()
+}
+
+pub(crate) fn codes(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.violations.iter().map(|violation| violation.rule.code).collect()
+}
+
+/// A pod with these annotations and a container that sleeps.
+pub(crate) fn pod(annotations: &[(&str, &str)]) -> Value {
+    let annotations: Value = annotations.iter().copied().collect();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "app", "annotations": annotations},
+        "spec": {"containers": [
+            {"name": "app", "image": "busybox", "command": ["sleep"], "args": ["10000"]},
+        ]},
+    })
+}
