@@ -1,0 +1,174 @@
+//! The image's systemd.
+
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+use core::ffi::CStr;
+
+use contract::{Mode, Restart};
+use rustix::{
+    fs::symlink,
+    io::Errno,
+};
+
+use super::{
+    Error, beside_us,
+    boot::{self, make_folder},
+};
+use crate::{
+    Strings, env,
+    exec::{check, explain, find},
+    file,
+    run::{Request, container_id},
+    service::{self, UNIT},
+    sys,
+};
+
+/// Where distributions have it.
+const PLACES: [&CStr; 3] =
+    [c"/usr/lib/systemd/systemd", c"/lib/systemd/systemd", c"/run/current-system/systemd/lib/systemd/systemd"];
+
+/// What would manage the node's hardware, kernel, clock or network instead of the container's, or
+/// wait for a terminal that is not there.
+const MASKED: [&str; 36] = [
+    "systemd-udevd.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
+    "systemd-udev-trigger.service",
+    "systemd-udev-settle.service",
+    "systemd-hwdb-update.service",
+    "systemd-firstboot.service",
+    "systemd-modules-load.service",
+    "kmod-static-nodes.service",
+    "systemd-sysctl.service",
+    "systemd-remount-fs.service",
+    "systemd-tmpfiles-setup-dev.service",
+    "systemd-tmpfiles-setup-dev-early.service",
+    "systemd-vconsole-setup.service",
+    "systemd-random-seed.service",
+    "systemd-journald-audit.socket",
+    "systemd-binfmt.service",
+    "systemd-timesyncd.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "proc-sys-fs-binfmt_misc.mount",
+    "dev-hugepages.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "sys-kernel-config.mount",
+    "sys-fs-fuse-connections.mount",
+    "tmp.mount",
+    "getty@.service",
+    "serial-getty@.service",
+    "container-getty@.service",
+    "console-getty.service",
+    "getty-static.service",
+    "getty.target",
+];
+
+/// What systemd is told about every service. A pod has 30 s to stop, of which the application may
+/// take 20.
+const MANAGER: &str = "[Manager]\nDefaultTimeoutStopSec=10s\n";
+
+/// Debian's own file of this name empties `/tmp` at boot, and with it what the initscript has put
+/// there (tmpfiles.d(5); a file in `/run` takes the place of one in `/usr/lib`).
+const TMPFILES: &str = "d /tmp 1777 root root -\nd /var/tmp 1777 root root -\n";
+
+/// Becomes systemd, which starts the application as a service. Comes back only with why not.
+pub(super) fn become_init(request: &Request, env: Strings) -> Error {
+    let Some(path) = PLACES.into_iter().find(|path| check(path).is_ok()) else {
+        let what = format!(
+            "the image has no systemd (looked for {}): install it, or set rich.pouch/mode to \
+             dumb-init",
+            PLACES[0].to_string_lossy()
+        );
+        return Error::Missing { mode: Mode::Systemd, what };
+    };
+    boot(path, path, request, env)
+}
+
+/// Becomes the systemd at `path`, called `name`.
+pub(super) fn boot(path: &CStr, name: &CStr, request: &Request, env: Strings) -> Error {
+    let mode = request.rich.mode;
+    let application = request.command.first().copied().unwrap_or_default();
+    if let Err(failure) = find(application, env) {
+        return Error::Application(failure);
+    }
+    if let Err(errno) = configure(request.rich.restart) {
+        return Error::Boot { mode, error: boot::Error::Prepare("/run/systemd/system", errno) };
+    }
+    if let Err(errno) = service::write(service::Init::Systemd, request, env) {
+        return Error::Boot { mode, error: boot::Error::Prepare(service::FOLDER, errno) };
+    }
+    // Only the image's default, which may be a desktop, would be started otherwise.
+    let args = [name, c"--unit=multi-user.target"];
+    let machine = machine_id();
+    let mut env: Vec<&CStr> = env::without(env, "container");
+    env.push(c"container=oci");
+    env.extend(machine.as_deref());
+    sys::unblock_all();
+    let failure = explain(path, sys::execve(path, &args, &env));
+    Error::Init { mode, failure }
+}
+
+/// Writes what systemd is to read. All is in `/run`: nothing of the image changes.
+fn configure(restart: Restart) -> Result<(), Errno> {
+    for folder in [
+        c"/run/tmpfiles.d",
+        c"/run/systemd",
+        c"/run/systemd/system",
+        c"/run/systemd/system.conf.d",
+        c"/run/systemd/system/multi-user.target.wants",
+    ] {
+        make_folder(folder)?;
+    }
+    for unit in MASKED {
+        link("/dev/null", unit)?;
+    }
+    let program = beside_us(c"rich");
+    let program = program.to_str().map_err(|_| Errno::INVAL)?;
+    let unit = unit(program, restart);
+    file::replace("/run/systemd/system", UNIT, 0o644, unit.as_bytes())?;
+    file::replace("/run/tmpfiles.d", "tmp.conf", 0o644, TMPFILES.as_bytes())?;
+    file::replace("/run/systemd/system.conf.d", "rich.conf", 0o644, MANAGER.as_bytes())?;
+    link(&format!("../{UNIT}"), &format!("multi-user.target.wants/{UNIT}"))
+}
+
+fn link(target: &str, name: &str) -> Result<(), Errno> {
+    match symlink(target, format!("/run/systemd/system/{name}")) {
+        // An initscript may have been here first.
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// systemd.unit(5), systemd.service(5). What the application is and how it runs is not in here:
+/// `rich exec` reads that.
+fn unit(program: &str, restart: Restart) -> String {
+    let restart = match restart {
+        Restart::Container => "Restart=no",
+        Restart::Service => "Restart=always\nRestartSec=1s",
+    };
+    format!(
+        "[Unit]\n\
+         Description=The application of this container\n\
+         StartLimitIntervalSec=0\n\
+         \n\
+         [Service]\n\
+         ExecStart={program} exec\n\
+         ExecStopPost={program} ended\n\
+         {restart}\n\
+         TimeoutStopSec=20s\n\
+         TasksMax=infinity\n\
+         OOMPolicy=continue\n"
+    )
+}
+
+/// systemd takes the machine's id from here where `/etc/machine-id` has none, so that a container
+/// has its own and keeps it (machine-id(5)).
+fn machine_id() -> Option<CString> {
+    let id = container_id();
+    let id = id.get(..32).filter(|_| id.len() == 64)?;
+    CString::new(format!("container_uuid={id}")).ok()
+}
