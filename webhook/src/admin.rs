@@ -1,0 +1,41 @@
+//! The plain HTTP side, for the kubelet and Prometheus: /livez, /readyz, /metrics.
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{certificate::Resolver, health::Health, metrics::Metrics};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The routes, which need no socket.
+pub fn router(health: Arc<Health>, metrics: Arc<Metrics>, resolver: Arc<Resolver>) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(async move || readiness(&health)))
+        .route("/metrics", get(async move || exposition(&metrics, &resolver)))
+}
+
+fn readiness(health: &Health) -> Response {
+    match health.missing(SystemTime::now()) {
+        None => "ready\n".into_response(),
+        Some(missing) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n")).into_response()
+        }
+    }
+}
+
+fn exposition(metrics: &Metrics, resolver: &Resolver) -> Response {
+    match metrics.encode(resolver.not_after()) {
+        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write the metrics: {error}\n"))
+                .into_response()
+        }
+    }
+}

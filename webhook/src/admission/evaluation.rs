@@ -1,0 +1,228 @@
+//! From a request to a verdict.
+
+use contract::rules;
+use inject::{Operation, Outcome, Settings, Target};
+use serde_json::value::RawValue;
+
+use super::{
+    review::{Request, metadata},
+    verdict::{Decision, Unreadable, Verdict},
+};
+
+/// Says how an object is to be changed.
+#[must_use]
+pub fn mutate(request: &Request<'_>, settings: &Settings) -> Verdict {
+    evaluate(request, settings, |_, outcome| {
+        if !outcome.violations.is_empty() {
+            Decision::Deny(outcome.violations)
+        } else if outcome.operations.is_empty() {
+            Decision::Allow
+        } else {
+            Decision::Patch(outcome.operations)
+        }
+    })
+}
+
+/// Says whether an object may be written in the state in which every mutating webhook left it.
+#[must_use]
+pub fn validate(request: &Request<'_>, settings: &Settings) -> Verdict {
+    evaluate(request, settings, |target, mut outcome| {
+        // A rich pod that is still to be changed would run without its init. A workload's pods
+        // come by here themselves.
+        if target == Target::Pod
+            && let Some(operation) = outcome.operations.first()
+            && outcome.violations.is_empty()
+        {
+            outcome.violations.push(rules::NOT_INJECTED.broken_at(path(operation)));
+        }
+        if outcome.violations.is_empty() {
+            Decision::Allow
+        } else {
+            Decision::Deny(outcome.violations)
+        }
+    })
+}
+
+fn evaluate(
+    request: &Request<'_>,
+    settings: &Settings,
+    decide: impl FnOnce(Target, Outcome) -> Decision,
+) -> Verdict {
+    let update = request.operation == "UPDATE";
+    if !(update || request.operation == "CREATE") || !request.sub_resource.is_empty() {
+        return Verdict::allow();
+    }
+    let Some(object) = request.object else {
+        return Unreadable::NoObject.into();
+    };
+    match metadata(object) {
+        Err(error) => return Unreadable::Metadata(error).into(),
+        // Nothing may keep a controller from taking off its finalizer.
+        Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
+        Ok(_) => {}
+    }
+    let kind = &request.kind;
+    let Some(target) = Target::find(&kind.group, &kind.kind) else {
+        return Verdict { decision: Decision::Allow, warnings: vec![no_effect_on(request)] };
+    };
+    let old = request.old_object.map(RawValue::get);
+    let mut outcome = match inject::judge(target, object.get(), old, settings) {
+        Ok(outcome) => outcome,
+        Err(error) => return Unreadable::from(error).into(),
+    };
+    let warnings = std::mem::take(&mut outcome.warnings);
+    if update && target == Target::Pod {
+        return existing_pod(&outcome, warnings);
+    }
+    Verdict { decision: decide(target, outcome), warnings }
+}
+
+/// A pod's containers cannot change any more, and whoever labels or annotates a pod that was
+/// there before the webhook must not be kept from it.
+fn existing_pod(outcome: &Outcome, mut warnings: Vec<String>) -> Verdict {
+    if !(outcome.operations.is_empty() && outcome.violations.is_empty()) {
+        warnings.push(
+            "rich.pouch annotations have no effect on a pod that exists already: delete the pod \
+             and create it again"
+                .to_owned(),
+        );
+    }
+    Verdict { decision: Decision::Allow, warnings }
+}
+
+fn no_effect_on(request: &Request<'_>) -> String {
+    let kind = &request.kind.kind;
+    format!(
+        "{kind} {}: rich.pouch annotations have no effect on a {kind}: write them on a Pod or on \
+         a workload",
+        request.display_name()
+    )
+}
+
+fn path(operation: &Operation) -> &str {
+    match operation {
+        Operation::Add { path, .. }
+        | Operation::Replace { path, .. }
+        | Operation::Remove { path } => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::Envelope;
+    use serde_json::{Value, json};
+
+    fn settings() -> Settings {
+        serde_json::from_value(json!({"image": "registry.example/rich-pouch:1"})).unwrap()
+    }
+
+    fn review(request: &Value) -> Vec<u8> {
+        let mut body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request":
+            {"uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+             "name": "app", "operation": "CREATE"}});
+        for (key, value) in request.as_object().unwrap() {
+            body["request"][key] = value.clone();
+        }
+        body.to_string().into_bytes()
+    }
+
+    fn both(request: &Value) -> [Verdict; 2] {
+        let body = review(request);
+        let request = Envelope::read(&body).unwrap();
+        [mutate(&request, &settings()), validate(&request, &settings())]
+    }
+
+    fn broken_pod() -> Value {
+        json!({"metadata": {"name": "app", "annotations": {"rich.pouch/initscript": "/a"}},
+               "spec": {"containers": [{"name": "app", "image": "i", "command": ["a"]}]}})
+    }
+
+    fn rich_pod() -> Value {
+        json!({"metadata": {"name": "app", "annotations": {"rich.pouch/mode": "dumb-init"}},
+               "spec": {"containers": [{"name": "app", "image": "i", "command": ["a"]}]}})
+    }
+
+    #[test]
+    fn a_broken_rule_denies_in_both() {
+        for verdict in both(&json!({"object": broken_pod()})) {
+            assert_eq!(verdict.decision.rules().collect::<Vec<_>>(), ["needs-rich"]);
+        }
+    }
+
+    #[test]
+    fn a_rich_pod_is_patched_and_is_refused_where_it_was_not() {
+        let [mutated, validated] = both(&json!({"object": rich_pod()}));
+        assert!(matches!(mutated.decision, Decision::Patch(_)), "{mutated:?}");
+        assert_eq!(validated.decision.rules().collect::<Vec<_>>(), ["not-injected"]);
+    }
+
+    #[test]
+    fn a_workload_is_judged_at_once() {
+        let deployment = json!({"metadata": {"name": "app"}, "spec": {"template": broken_pod()}});
+        let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+        for verdict in both(&json!({"kind": kind, "object": deployment})) {
+            assert_eq!(verdict.decision.rules().collect::<Vec<_>>(), ["needs-rich"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_as_a_whole_is_left_alone() {
+        for request in [
+            json!({"object": broken_pod(), "subResource": "status", "operation": "UPDATE"}),
+            json!({"object": null, "oldObject": broken_pod(), "operation": "DELETE"}),
+            json!({"object": {}, "operation": "CONNECT", "subResource": "exec"}),
+        ] {
+            for verdict in both(&request) {
+                assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
+                assert!(verdict.warnings.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_that_waits_for_its_finalizers_is_left_alone() {
+        let mut pod = broken_pod();
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+        let deployment = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+                                "spec": {"template": broken_pod()}});
+        for request in [
+            json!({"object": pod, "operation": "UPDATE"}),
+            json!({"object": deployment, "kind": kind, "operation": "UPDATE"}),
+        ] {
+            for verdict in both(&request) {
+                assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_that_exists_already_is_warned_about_only() {
+        for object in [broken_pod(), rich_pod()] {
+            for verdict in both(&json!({"object": object, "operation": "UPDATE"})) {
+                assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
+                assert!(verdict.warnings.iter().any(|it| it.contains("exists already")));
+            }
+        }
+    }
+
+    #[test]
+    fn another_kind_gets_a_warning() {
+        let kind = json!({"group": "", "version": "v1", "kind": "Service"});
+        for verdict in both(&json!({"kind": kind, "object": {"metadata": {"name": "app"}}})) {
+            assert!(matches!(verdict.decision, Decision::Allow));
+            assert_eq!(verdict.warnings.len(), 1);
+            assert!(verdict.warnings[0].starts_with("Service app: rich.pouch annotations have no"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for request in [json!({}), json!({"object": 5}), json!({"object": {"spec": 5}})] {
+            for verdict in both(&request) {
+                assert!(matches!(verdict.decision, Decision::Unreadable(_)), "{verdict:?}");
+            }
+        }
+    }
+}

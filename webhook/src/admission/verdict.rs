@@ -1,0 +1,235 @@
+//! The verdict on a request, and the review that tells it to the API server.
+
+use contract::Violation;
+use inject::Operation;
+use k8s_openapi::ByteString;
+use serde::Serialize;
+
+use super::review::{API_VERSION, KIND};
+
+/// What is answered to a request.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Whether the object may be written, and how.
+    pub decision: Decision,
+    /// What kubectl prints in any case, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Whether an object may be written, and how.
+#[derive(Debug)]
+pub enum Decision {
+    /// As it is.
+    Allow,
+    /// With these changes.
+    Patch(Vec<Operation>),
+    /// Not at all: it breaks these rules.
+    Deny(Vec<Violation>),
+    /// Not at all: it is not an object of the kind that the request says.
+    Unreadable(Unreadable),
+}
+
+/// Why an object cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A request to write something, without that something.
+    #[error("the request has no object")]
+    NoObject,
+    /// No object of Kubernetes.
+    #[error("the object's metadata cannot be read: {0}")]
+    Metadata(#[source] serde_json::Error),
+    /// No object of its kind.
+    #[error(transparent)]
+    Object(#[from] inject::Error),
+}
+
+impl Decision {
+    /// The name of the decision in logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Patch(_) => "patch",
+            Self::Deny(_) => "deny",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// The codes of the rules that are broken.
+    pub fn rules(&self) -> impl Iterator<Item = &'static str> {
+        let violations = match self {
+            Self::Deny(violations) => violations.as_slice(),
+            _ => &[],
+        };
+        violations.iter().map(|violation| violation.rule.code)
+    }
+}
+
+impl Verdict {
+    /// The object may be written as it is, and there is nothing to say.
+    #[must_use]
+    pub(super) fn allow() -> Self {
+        Self { decision: Decision::Allow, warnings: Vec::new() }
+    }
+}
+
+impl From<Unreadable> for Verdict {
+    fn from(unreadable: Unreadable) -> Self {
+        Self { decision: Decision::Unreadable(unreadable), warnings: Vec::new() }
+    }
+}
+
+/// Writes the AdmissionReview that answers the request `uid` with `verdict`.
+pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Error> {
+    let (patch, status) = match &verdict.decision {
+        Decision::Allow => (None, None),
+        Decision::Patch(operations) => (Some(ByteString(serde_json::to_vec(operations)?)), None),
+        Decision::Deny(violations) => (None, Some(Status::denied(violations))),
+        Decision::Unreadable(reason) => (None, Some(Status::unreadable(reason))),
+    };
+    serde_json::to_vec(&Review {
+        api_version: API_VERSION,
+        kind: KIND,
+        response: Response {
+            uid,
+            allowed: status.is_none(),
+            patch_type: patch.is_some().then_some("JSONPatch"),
+            patch,
+            warnings: &verdict.warnings,
+            status,
+        },
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<ByteString>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+}
+
+/// Says why not.
+///
+/// The code is 400 and there is no reason: with reason Invalid, kubectl prints the causes in a
+/// form of its own and leaves out which webhook spoke; Forbidden reads as if a permission were
+/// missing; and with code 422, `kubectl apply --force` deletes the object to create it anew.
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    causes: Vec<Cause<'a>>,
+}
+
+#[derive(Serialize)]
+struct Cause<'a> {
+    reason: &'static str,
+    message: String,
+    field: &'a str,
+}
+
+impl<'a> Status<'a> {
+    fn denied(violations: &'a [Violation]) -> Self {
+        let message = match violations {
+            [one] => one.to_string(),
+            all => {
+                all.iter().fold(format!("{} rules are broken:", all.len()), |text, violation| {
+                    format!("{text}\n- {violation}")
+                })
+            }
+        };
+        let causes = violations
+            .iter()
+            .map(|violation| Cause {
+                reason: violation.rule.code,
+                message: violation.to_string(),
+                field: &violation.field,
+            })
+            .collect();
+        Self { code: 400, message, details: Some(Details { causes }) }
+    }
+
+    fn unreadable(reason: &Unreadable) -> Self {
+        Self { code: 400, message: reason.to_string(), details: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::rules;
+    use serde_json::{Value, json};
+
+    fn answer(decision: Decision) -> Value {
+        let verdict = Verdict { decision, warnings: vec!["mind this".into()] };
+        serde_json::from_slice(&response("7", &verdict).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_allowed_object_has_no_patch() {
+        assert_eq!(
+            answer(Decision::Allow),
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {
+                "uid": "7", "allowed": true, "warnings": ["mind this"]}})
+        );
+    }
+
+    #[test]
+    fn a_patch_is_base64() {
+        let operations = vec![Operation::Remove { path: "/spec/hostPID".into() }];
+        let answer = answer(Decision::Patch(operations));
+        assert_eq!(answer["response"]["patchType"], "JSONPatch");
+        assert_eq!(
+            answer["response"]["patch"],
+            "W3sib3AiOiJyZW1vdmUiLCJwYXRoIjoiL3NwZWMvaG9zdFBJRCJ9XQ=="
+        );
+    }
+
+    #[test]
+    fn one_violation_is_its_sentence_and_warnings_are_kept() {
+        let violation = rules::HOST_PID.broken_at("spec.hostPID");
+        let sentence = violation.to_string();
+        let answer = answer(Decision::Deny(vec![violation]));
+        assert_eq!(answer["response"]["allowed"], false);
+        assert_eq!(answer["response"]["warnings"], json!(["mind this"]));
+        assert_eq!(
+            answer["response"]["status"],
+            json!({"code": 400, "message": sentence, "details": {"causes": [
+                {"reason": "host-pid", "message": sentence, "field": "spec.hostPID"}]}})
+        );
+    }
+
+    #[test]
+    fn several_violations_are_counted_and_listed() {
+        let answer = answer(Decision::Deny(vec![
+            rules::HOST_PID.broken_at("spec.hostPID"),
+            rules::WINDOWS.broken_at("spec.os.name"),
+        ]));
+        let message = answer["response"]["status"]["message"].as_str().unwrap();
+        let lines: Vec<_> = message.lines().collect();
+        assert_eq!(lines.len(), 3, "{message}");
+        assert_eq!(lines[0], "2 rules are broken:");
+        assert!(lines[2].starts_with("- spec.os.name"), "{message}");
+    }
+}

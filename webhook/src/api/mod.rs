@@ -1,0 +1,137 @@
+//! The HTTPS side: bytes to a review, a verdict to bytes.
+
+mod body;
+mod refusal;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use inject::{Settings, Target};
+
+use self::{body::Bodies, refusal::Refusal};
+use crate::{
+    admission::{self, Decision, Envelope, GroupVersionKind, Verdict},
+    metrics::Metrics,
+};
+
+/// What answers admission reviews.
+#[derive(Debug)]
+pub struct Api {
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    bodies: Bodies,
+}
+
+/// One of the two questions.
+struct Question {
+    path: &'static str,
+    answer: fn(&admission::Request<'_>, &Settings) -> Verdict,
+}
+
+const MUTATE: Question = Question { path: "/mutate", answer: admission::mutate };
+const VALIDATE: Question = Question { path: "/validate", answer: admission::validate };
+
+impl Api {
+    /// Answers by these settings; a body must be there within `body_deadline`.
+    #[must_use]
+    pub fn new(settings: Settings, metrics: Arc<Metrics>, body_deadline: Duration) -> Self {
+        Self { settings, metrics, bodies: Bodies::new(body_deadline) }
+    }
+
+    /// The routes, which need no socket.
+    pub fn router(self) -> Router {
+        let api = Arc::new(self);
+        Router::new()
+            .route(MUTATE.path, post(async |api, request| Api::reply(api, &MUTATE, request).await))
+            .route(
+                VALIDATE.path,
+                post(async |api, request| Api::reply(api, &VALIDATE, request).await),
+            )
+            .method_not_allowed_fallback(async |State(api): State<Arc<Api>>| {
+                api.refuse(&Refusal::Method)
+            })
+            .fallback(async |State(api): State<Arc<Api>>| api.refuse(&Refusal::Path))
+            .with_state(api)
+    }
+
+    async fn reply(
+        State(api): State<Arc<Self>>,
+        question: &Question,
+        request: Request,
+    ) -> Response {
+        let start = Instant::now();
+        match api.answer(question, request, start).await {
+            Ok(answer) => ([(CONTENT_TYPE, "application/json")], answer).into_response(),
+            Err(refusal) => api.refuse(&refusal),
+        }
+    }
+
+    async fn answer(
+        &self,
+        question: &Question,
+        request: Request,
+        start: Instant,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (body, _room) = self.bodies.read(request).await?;
+        let request = Envelope::read(&body)?;
+        let verdict = (question.answer)(&request, &self.settings);
+        self.metrics.answered(question.path, known_kind(&request.kind), &verdict.decision);
+        let answer = admission::response(&request.uid, &verdict).map_err(Refusal::Answer)?;
+        let duration = start.elapsed();
+        self.metrics.took(question.path, duration);
+        log(question, &request, &verdict.decision, duration);
+        Ok(answer)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response {
+        let code = refusal.code();
+        self.metrics.refused(code.as_u16());
+        // The sentence may quote the body, which no log is to hold.
+        tracing::warn!(code = code.as_u16(), "refused a request that is no admission review");
+        (code, refusal.to_string()).into_response()
+    }
+}
+
+fn log(
+    question: &Question,
+    request: &admission::Request<'_>,
+    decision: &Decision,
+    duration: Duration,
+) {
+    tracing::info!(
+        path = question.path,
+        uid = short(&request.uid),
+        kind = short(&request.kind.kind),
+        namespace = short(&request.namespace),
+        name = short(&request.display_name()),
+        operation = short(&request.operation),
+        dry_run = request.dry_run,
+        decision = decision.name(),
+        rules = decision.rules().collect::<Vec<_>>().join(","),
+        seconds = duration.as_secs_f64(),
+        "answered"
+    );
+}
+
+/// No name in Kubernetes is longer; what is does not come from the API server.
+fn short(name: &str) -> &str {
+    if name.len() <= 253 { name } else { "(too long)" }
+}
+
+/// A label of few values, whatever is sent.
+fn known_kind(kind: &GroupVersionKind<'_>) -> &'static str {
+    match Target::find(&kind.group, &kind.kind) {
+        Some(Target::Pod) => "Pod",
+        Some(Target::Workload(workload)) => workload.kind,
+        None => "other",
+    }
+}

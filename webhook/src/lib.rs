@@ -1,0 +1,57 @@
+//! The admission webhook.
+//!
+//! The API server sends every annotated object here, twice: to `/mutate`, which answers with a
+//! patch, and in its final state to `/validate`, which answers yes or no.
+//!
+//! # Data flow
+//!
+//! ```text
+//! bytes -> server -> api -> admission::Envelope -> inject::judge -> admission::Verdict -> bytes
+//!            ^        |
+//!       certificate   +-> metrics, log
+//! ```
+//!
+//! [`server`] has the sockets, deadlines and TLS; [`api`] the paths and HTTP codes;
+//! [`admission`] reads the review, asks the rules and writes the answer, without HTTP.
+//! [`certificate`] keeps what is served valid and trusted. [`admin`] tells the kubelet and
+//! Prometheus by [`health`] and [`metrics`]. [`stop`] ends it all in phases.
+//!
+//! # HTTP codes of `/mutate` and `/validate`
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 200 | an AdmissionReview; a denial is one too, with `allowed: false` |
+//! | 400 | not JSON, or no AdmissionReview of admission.k8s.io/v1, or one without a request |
+//! | 404 | another path |
+//! | 405 | not POST |
+//! | 408 | the body did not come in time |
+//! | 413 | the body is larger than 7 MiB |
+//! | 415 | not `application/json` |
+//! | 500 | a fault of the webhook |
+//!
+//! All but 200 have one sentence of plain text as their body.
+//!
+//! # Exit codes
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | asked to stop by SIGTERM or SIGINT, and did |
+//! | 1 | cannot begin: the configuration file, an address, or an API server that is silent; the last line of the log says which |
+//! | 2 | the command line is wrong; standard error says how |
+//!
+//! What else is missing at the start, such as the Secret or the registrations, is waited for:
+//! `/readyz` says what it is.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod admission;
+pub mod api;
+pub mod arguments;
+pub mod certificate;
+pub mod cluster;
+pub mod health;
+pub mod log;
+pub mod metrics;
+pub mod server;
+pub mod settings;
+pub mod stop;

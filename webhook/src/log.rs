@@ -1,0 +1,27 @@
+//! The log: lines on standard output.
+
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::arguments::{LogArguments, LogFormat};
+
+/// Begins to log.
+pub fn start(arguments: &LogArguments) {
+    // Other crates' lines may hold what must not be logged, and failures of theirs that matter
+    // come to us.
+    let ours = Targets::new()
+        .with_target("webhook", arguments.log_level)
+        .with_target("rich_pouch_webhook", arguments.log_level);
+    let registry = tracing_subscriber::registry().with(ours);
+    match arguments.log_format {
+        LogFormat::Json => registry
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false),
+            )
+            .init(),
+        LogFormat::Text => registry.with(fmt::layer().with_ansi(false)).init(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The program: parses arguments, builds the parts and joins them.
+#![forbid(unsafe_code)]
+
+use std::{error::Error, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use rustls::crypto::{CryptoProvider, ring};
+use tokio::{runtime, task};
+use webhook::{
+    admin,
+    api::Api,
+    arguments::{Arguments, CertificateArguments},
+    certificate::{
+        Resolver, files::Files, keeper::Keeper, registration::Registration, store::Store,
+    },
+    cluster,
+    health::Health,
+    log,
+    metrics::Metrics,
+    server::{Limits, Server, acceptor},
+    settings,
+    stop::{Stop, on_signal},
+};
+
+fn main() -> ExitCode {
+    // The client of the API server asks for the process's default; whatever else uses TLS is
+    // given its provider.
+    let _ = ring::default_provider().install_default();
+    let arguments = Arguments::parse();
+    log::start(&arguments.log);
+    // Two threads: one large object does not keep the others waiting, and memory stays small.
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { config, server, certificate, log: _ } = arguments;
+    let settings = settings::read(&config)?;
+    let provider = Arc::new(ring::default_provider());
+    let limits = Limits::new(server.max_connections as usize);
+    let metrics = Arc::new(Metrics::default());
+    let resolver = Arc::new(Resolver::default());
+    let (stopper, stop) = Stop::new();
+    // From the first moment on: PID 1 gets no signal that it does not listen for.
+    let end = task::spawn(on_signal(stopper, server.shutdown_delay));
+    let health = Arc::new(Health::new(Arc::clone(&resolver), stop.clone()));
+
+    let admin = admin::router(Arc::clone(&health), Arc::clone(&metrics), Arc::clone(&resolver));
+    let admin = Server::bind(server.admin_listen, None, admin, limits, stop.clone()).await?;
+    let api = Api::new(settings, metrics, limits.body).router();
+    let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver))?;
+    let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
+
+    keep_certificate(certificate, resolver, health, provider).await?;
+    let servers = [task::spawn(admin.run()), task::spawn(api.run())];
+    tracing::info!(listen = %server.listen, admin = %server.admin_listen, "answering");
+    end.await??;
+    for server in servers {
+        server.await?;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn keep_certificate(
+    arguments: CertificateArguments,
+    resolver: Arc<Resolver>,
+    health: Arc<Health>,
+    provider: Arc<CryptoProvider>,
+) -> Result<(), Box<dyn Error>> {
+    let CertificateArguments {
+        namespace,
+        service_name,
+        secret_name,
+        registration_name,
+        tls_cert_file,
+        tls_key_file,
+    } = arguments;
+    if let (Some(certificate), Some(key)) = (tls_cert_file, tls_key_file) {
+        task::spawn(Files::new(certificate, key, resolver, health, provider).run());
+        return Ok(());
+    }
+    let namespace = namespace.unwrap_or_default();
+    let client = cluster::connect().await?;
+    let store = Store::new(client.clone(), &namespace, &secret_name, &service_name, provider);
+    let registration = Registration::new(client, &registration_name);
+    let mut keeper = Keeper::new(store, registration, resolver, health);
+    keeper.start().await?;
+    task::spawn(keeper.run());
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! The server on a real socket: TLS, deadlines, certificates that change, the end.
+#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests panic as tests do.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use axum::{Router, routing::get};
+use rustls::{
+    ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use webhook::{
+    certificate::{Pair, Resolver, authority::Material},
+    server::{Limits, Server, acceptor},
+    stop::{Phase, Stop, Stopper},
+};
+
+const NAME: &str = "hook.rich.svc";
+const SHORT: Duration = Duration::from_millis(300);
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn material() -> Material {
+    Material::make(&[NAME.into()], SystemTime::now()).unwrap()
+}
+
+fn install(resolver: &Resolver, material: &Material) {
+    let (chain, key) = (material.serving.as_bytes(), material.serving_key.as_bytes());
+    resolver.install(Pair::from_pem(chain, key, &provider()).unwrap());
+}
+
+struct Running {
+    address: SocketAddr,
+    resolver: Arc<Resolver>,
+    stopper: Stopper,
+    task: JoinHandle<()>,
+}
+
+async fn start(limits: Limits) -> (Running, Material) {
+    let material = material();
+    let resolver = Arc::new(Resolver::default());
+    install(&resolver, &material);
+    let (stopper, stop) = Stop::new();
+    let tls = acceptor(provider(), Arc::<Resolver>::clone(&resolver)).unwrap();
+    let router = Router::new().route("/", get(async || "here")).route(
+        "/slow",
+        get(async || {
+            sleep(2 * SHORT).await;
+            "late"
+        }),
+    );
+    let address = ([127, 0, 0, 1], 0).into();
+    let server = Server::bind(address, Some(tls), router, limits, stop).await.unwrap();
+    let address = server.address().unwrap();
+    (Running { address, resolver, stopper, task: tokio::spawn(server.run()) }, material)
+}
+
+fn short_limits() -> Limits {
+    Limits { handshake: SHORT, headers: SHORT, idle: 4 * SHORT, ..Limits::new(16) }
+}
+
+async fn connect(
+    address: SocketAddr,
+    trusted: &Material,
+    version: &'static SupportedProtocolVersion,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.authority.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(NAME).unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// One request on a connection that stays open, and the answer's text.
+async fn ask(stream: &mut TlsStream<TcpStream>, path: &str, end: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with(end) {
+        let mut buffer = [0; 1024];
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+    answer
+}
+
+/// How long it takes until the server closes the connection.
+async fn until_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    // A close without a TLS farewell is one too.
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap();
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_the_ca_is_answered_over_both_versions() {
+    let (running, material) = start(Limits::new(16)).await;
+    for (version, expected) in
+        [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
+    {
+        let mut stream = connect(running.address, &material, version).await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(expected));
+        assert!(ask(&mut stream, "/", "here").await.starts_with("HTTP/1.1 200"));
+    }
+    let stranger = self::material();
+    assert!(connect(running.address, &stranger, &TLS13).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_cut_at_the_deadline() {
+    let (running, material) = start(short_limits()).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    let waited = until_closed(&mut silent).await;
+    assert!(waited >= SHORT / 2 && waited < 8 * SHORT, "before the handshake: {waited:?}");
+
+    let mut stream = connect(running.address, &material, &TLS13).await.unwrap();
+    let waited = until_closed(&mut stream).await;
+    assert!(waited >= SHORT / 2 && waited < 3 * SHORT, "before a request: {waited:?}");
+
+    let mut stream = connect(running.address, &material, &TLS13).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    let waited = until_closed(&mut stream).await;
+    assert!(waited < 3 * SHORT, "within the headers: {waited:?}");
+
+    let mut stream = connect(running.address, &material, &TLS13).await.unwrap();
+    ask(&mut stream, "/", "here").await;
+    sleep(2 * SHORT).await;
+    ask(&mut stream, "/", "here").await;
+    let waited = until_closed(&mut stream).await;
+    assert!(waited >= 2 * SHORT, "idle after an answer: {waited:?}");
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_seen_by_the_next_connection_only() {
+    let (running, old) = start(Limits::new(16)).await;
+    let mut open = connect(running.address, &old, &TLS13).await.unwrap();
+    ask(&mut open, "/", "here").await;
+    let new = material();
+    install(&running.resolver, &new);
+    assert!(connect(running.address, &old, &TLS13).await.is_err());
+    let mut fresh = connect(running.address, &new, &TLS13).await.unwrap();
+    ask(&mut fresh, "/", "here").await;
+    ask(&mut open, "/", "here").await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait_for_a_place() {
+    let (running, material) = start(Limits { connections: 1, ..Limits::new(1) }).await;
+    let mut first = connect(running.address, &material, &TLS13).await.unwrap();
+    ask(&mut first, "/", "here").await;
+    let second = connect(running.address, &material, &TLS13);
+    tokio::pin!(second);
+    assert!(timeout(SHORT, &mut second).await.is_err());
+    drop(first);
+    let mut second = timeout(Duration::from_secs(5), second).await.unwrap().unwrap();
+    ask(&mut second, "/", "here").await;
+}
+
+#[tokio::test]
+async fn the_end_is_announced_and_open_requests_are_answered() {
+    let (running, material) = start(Limits::new(16)).await;
+    let mut early = connect(running.address, &material, &TLS13).await.unwrap();
+    assert!(!ask(&mut early, "/", "here").await.contains("connection: close"));
+    let mut idle = connect(running.address, &material, &TLS13).await.unwrap();
+    ask(&mut idle, "/", "here").await;
+
+    running.stopper.send_replace(Phase::Leaving);
+    assert!(ask(&mut early, "/", "here").await.contains("connection: close"));
+    until_closed(&mut early).await;
+    let mut late = connect(running.address, &material, &TLS13).await.unwrap();
+    let slow = tokio::spawn(async move { ask(&mut late, "/slow", "late").await });
+    sleep(SHORT).await;
+
+    running.stopper.send_replace(Phase::Draining);
+    assert!(slow.await.unwrap().contains("connection: close"));
+    until_closed(&mut idle).await;
+    timeout(Duration::from_secs(5), running.task).await.unwrap().unwrap();
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
