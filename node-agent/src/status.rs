@@ -1,0 +1,226 @@
+//! What the agent knows about itself, as /readyz and /metrics tell it.
+
+use std::{
+    fmt::Write,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::SystemTime,
+};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+use crate::{VERSION, probe::Outcome};
+
+type Label = [(&'static str, &'static str); 1];
+
+/// Shared by the tasks that find out and the port that tells.
+pub struct Status {
+    words: Mutex<Words>,
+    registry: Registry,
+    provisioned: Gauge,
+    labelled: Gauge,
+    healed: Counter,
+    api_errors: Counter,
+    probe: Family<Label, Gauge>,
+    probed_at: Gauge<f64, AtomicU64>,
+}
+
+/// What is wrong, in words; nothing where nothing is.
+struct Words {
+    binaries: Option<String>,
+    label: Option<String>,
+    probe: String,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let status = Self {
+            words: Mutex::new(Words {
+                binaries: Some("not yet provisioned".to_owned()),
+                label: Some("not yet set".to_owned()),
+                probe: "not yet asked".to_owned(),
+            }),
+            registry: Registry::default(),
+            provisioned: Gauge::default(),
+            labelled: Gauge::default(),
+            healed: Counter::default(),
+            api_errors: Counter::default(),
+            probe: Family::default(),
+            probed_at: Gauge::default(),
+        };
+        status.registered()
+    }
+}
+
+impl Status {
+    fn registered(mut self) -> Self {
+        let build = Family::<Label, Gauge>::default();
+        build.get_or_create(&[("version", VERSION)]).set(1);
+        for outcome in Outcome::ALL {
+            self.probe.get_or_create(&label(outcome)).set(0);
+        }
+        let metrics = self
+            .registry
+            .sub_registry_with_prefix("rich_pouch_node_agent");
+        metrics.register("build_info", "The agent's version", build);
+        metrics.register(
+            "provisioned",
+            "Whether the binaries were on the host and right when they were last verified",
+            self.provisioned.clone(),
+        );
+        metrics.register(
+            "labelled",
+            "Whether the Node's label was set when it was last looked at",
+            self.labelled.clone(),
+        );
+        metrics.register(
+            "healed",
+            "Binaries, links and folders on the host that were wrong and made right",
+            self.healed.clone(),
+        );
+        metrics.register(
+            "api_errors",
+            "Calls to the API server about the Node that failed",
+            self.api_errors.clone(),
+        );
+        metrics.register(
+            "admission_probe",
+            "How the webhook last answered a pod that it must refuse: 1 for that outcome",
+            self.probe.clone(),
+        );
+        metrics.register_with_unit(
+            "admission_probe_timestamp",
+            "When the webhook was last asked, in Unix time",
+            Unit::Seconds,
+            self.probed_at.clone(),
+        );
+        self
+    }
+
+    /// The binaries are there, or why not.
+    pub fn provisioned(&self, wrong: Option<String>) {
+        self.provisioned.set(i64::from(wrong.is_none()));
+        self.words(|words| words.binaries = wrong);
+    }
+
+    /// This many things were wrong on the host and are right now.
+    pub fn healed(&self, count: usize) {
+        self.healed.inc_by(count as u64);
+    }
+
+    /// The Node has the label, or why not.
+    pub fn labelled(&self, wrong: Option<String>) {
+        self.labelled.set(i64::from(wrong.is_none()));
+        self.words(|words| words.label = wrong);
+    }
+
+    /// A call to the API server failed. A label that was set stays true meanwhile: it is not
+    /// for this that the agent becomes unready.
+    pub fn api_error(&self, why: String) {
+        self.api_errors.inc();
+        self.words(|words| {
+            if words.label.is_some() {
+                words.label = Some(why);
+            }
+        });
+    }
+
+    /// How the webhook answered.
+    pub fn probed(&self, outcome: Outcome, words: String) {
+        for each in Outcome::ALL {
+            let now = i64::from(each == outcome);
+            self.probe.get_or_create(&label(each)).set(now);
+        }
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        self.probed_at.set(now.as_secs_f64());
+        self.words(|all| all.probe = words);
+    }
+
+    /// Whether the agent is ready, and the reasons in words.
+    ///
+    /// The webhook's answer is told and does not count: else no agent could start while the
+    /// webhook is away, nor an installation wait for its agents.
+    #[must_use]
+    pub fn ready(&self) -> (bool, String) {
+        self.words(|words| {
+            let ready = words.binaries.is_none() && words.label.is_none();
+            let line = |wrong: &Option<String>| wrong.clone().unwrap_or_else(|| "ok".to_owned());
+            let text = format!(
+                "binaries {VERSION}: {}\nnode label: {}\nadmission probe (does not count): {}\n",
+                line(&words.binaries),
+                line(&words.label),
+                words.probe
+            );
+            (ready, text)
+        })
+    }
+
+    /// The metrics in the OpenMetrics text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            // It writes to memory: there is nothing that could fail.
+            let _ = write!(text, "# {error}");
+        }
+        text
+    }
+
+    fn words<T>(&self, with: impl FnOnce(&mut Words) -> T) -> T {
+        with(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn label(outcome: Outcome) -> Label {
+    [("outcome", outcome.name())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_provisioned_and_labelled_whatever_the_webhook_says() {
+        let status = Status::default();
+        assert!(!status.ready().0);
+        status.provisioned(None);
+        assert!(!status.ready().0);
+        status.api_error("no route to it".to_owned());
+        assert!(status.ready().1.contains("no route to it"));
+        status.labelled(None);
+        status.api_error("no route to it".to_owned());
+        assert!(!status.ready().1.contains("no route to it"));
+        status.probed(Outcome::Admitted, "it admitted the pod".to_owned());
+        let (ready, text) = status.ready();
+        assert!(ready);
+        assert!(text.contains("it admitted the pod"), "{text}");
+        status.provisioned(Some("rich cannot be written".to_owned()));
+        let (ready, text) = status.ready();
+        assert!(!ready);
+        assert!(text.contains("rich cannot be written"), "{text}");
+    }
+
+    #[test]
+    fn the_metrics_tell_one_outcome() {
+        let status = Status::default();
+        status.probed(Outcome::Unreachable, String::new());
+        status.probed(Outcome::Refused, String::new());
+        status.healed(2);
+        let text = status.metrics();
+        for line in [
+            "rich_pouch_node_agent_admission_probe{outcome=\"refused\"} 1\n",
+            "rich_pouch_node_agent_admission_probe{outcome=\"unreachable\"} 0\n",
+            "rich_pouch_node_agent_healed_total 2\n",
+            "rich_pouch_node_agent_provisioned 0\n",
+            "rich_pouch_node_agent_labelled 0\n",
+            "rich_pouch_node_agent_admission_probe_timestamp_seconds ",
+            "rich_pouch_node_agent_api_errors_total 0\n",
+            "rich_pouch_node_agent_build_info{version=\"",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}
