@@ -1,0 +1,186 @@
+# Starting, repairing, and saying how the cluster is.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
+
+# cluster_key: changes with the programs and with how they are started; a running cluster of another key is made anew.
+cluster_key() {
+  find_binaries
+  { echo "$bin"; cat "$here"/lib/{node,node-init,config,components}.sh; } | sha256sum | cut -c1-16
+}
+
+# cluster_runs: the processes are there, and the programs that they were started from are the ones that we would start.
+cluster_runs() {
+  local name
+  for name in "${components[@]}"; do runs "$name" || return 1; done
+}
+
+need_cluster() {
+  find_binaries
+  cluster_runs || fail "the cluster is not running or not whole: run \"cluster up\""
+}
+
+verb_up() {
+  local started
+  started=$(now_ms)
+  need_root
+  need_packages "${run_packages[@]}"
+  build_binaries
+  build_images
+  own_state
+  lock "$cluster_id-cluster"
+  trap 'say "stopped; \"cluster up\" goes on, \"cluster down\" clears up"; exit 130' INT TERM
+
+  if [ -e "$state/key" ] && [ "$(cat "$state/key")" != "$(cluster_key)" ]; then
+    say "the cluster in $state was started from other programs or another configuration: making it anew"
+    clear_cluster
+    own_state
+  elif [ -e "$state/key" ] && [ -z "$(first_unhealthy)" ] && node_ready; then
+    load_images
+    say "up already (KUBECONFIG=$kubeconfig)"
+    return
+  elif [ -e "$state/key" ] && ! runs node; then
+    say "clearing what is left of a cluster whose node process has ended"
+    clear_cluster
+    own_state
+  elif [ -e "$state/ready" ]; then
+    # In a subshell: whatever goes wrong there, a new cluster is the answer.
+    if (repair); then
+      say "up again after $(seconds_since "$started") s (KUBECONFIG=$kubeconfig)"
+      return
+    fi
+    say "the repair did not help: making the cluster anew"
+    clear_cluster
+    own_state
+  fi
+  bring_up
+  say "up after $(seconds_since "$started") s (KUBECONFIG=$kubeconfig)"
+}
+
+repair() {
+  local name other
+  rm -f "$state/ready"
+  for name in "${components[@]}"; do
+    if ! runs "$name"; then
+      say "$name has ended: starting it again"
+    elif [ "$name" != forward ] && ! healthy "$name" && ! wait_until 5 healthy "$name"; then
+      say "$name does not answer: starting it again"
+      end_component "$name"
+    else
+      continue
+    fi
+    case $name in
+      # Their clients would wait ever longer before they try again: those that start anew are well the soonest.
+      etcd | apiserver)
+        for other in apiserver controller-manager scheduler kubelet proxy dns; do end_component "$other"; done
+        break
+        ;;
+    esac
+  done
+  bring_up
+}
+
+# bring_up: starts whatever does not run, in the order that is the fastest on few cores, until all is well.
+bring_up() {
+  cluster_key | write "$state/key"
+  ensure node
+  make_config
+  ensure etcd
+  ensure containerd
+  wait_healthy 20 etcd
+  ensure apiserver
+  ensure forward
+  wait_healthy 20 containerd
+  load_images &
+  local loading=$!
+  wait_healthy 60 apiserver
+  local name
+  for name in controller-manager kubelet scheduler proxy dns; do ensure "$name"; done
+  wait "$loading" || exit 1
+  wait_healthy 30 controller-manager kubelet scheduler proxy dns forward
+  wait_for 30 "the node $node_name to be ready" kubelet node_ready
+  wait_for 30 "the default service account" controller-manager kube get serviceaccount default
+  start_pod
+  touch "$state/ready"
+}
+
+ensure() { runs "$1" || start_component "$1"; }
+
+# wait_healthy SECONDS COMPONENT...
+wait_healthy() {
+  local seconds=$1 name
+  shift
+  for name in "$@"; do wait_for "$seconds" "$name to answer" "$name" healthy "$name"; done
+}
+
+# wait_for SECONDS WHAT COMPONENT COMMAND...: a component that ends meanwhile is the end of it.
+wait_for() {
+  local seconds=$1 what=$2 component=$3
+  shift 3
+  wait_until "$seconds" done_or_dead "$@" >/dev/null 2>&1 ||
+    fail "$what was waited for in vain for $seconds s: \"$(last_line "$state/log/$component.log")\"; read $state/log/$component.log"
+  local name
+  for name in "${!launched[@]}"; do runs "$name" || component_failed "$name"; done
+}
+done_or_dead() {
+  local name
+  for name in "${!launched[@]}"; do runs "$name" || return 0; done
+  "$@"
+}
+
+# start_pod: the last proof is a pod that runs.
+start_pod() {
+  local log=$state/log/pod.log pod=cluster-check-$$
+  wait_for 20 "a pod to be accepted" apiserver make_pod "$pod"
+  if ! kube -n kube-system wait pod "$pod" --for=jsonpath='{.status.phase}'=Succeeded --timeout=30s --request-timeout=0 >>"$log" 2>&1; then
+    kube -n kube-system describe pod "$pod" >>"$log" 2>&1 || true
+    fail "a pod did not start within 30 s: \"$(last_line "$log")\"; read $log and $state/log/kubelet.log"
+  fi
+  kube -n kube-system delete pod "$pod" --wait=false >>"$log" 2>&1 || true
+}
+make_pod() {
+  kube -n kube-system apply -f - >>"$state/log/pod.log" 2>&1 <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: check, image: $(image_ref busybox), command: ["true"]}
+YAML
+}
+
+# first_unhealthy: prints the first component that is not well, nothing when all are. All are asked at the same time.
+first_unhealthy() {
+  local name pids=() index=0
+  for name in "${components[@]}"; do healthy "$name" & pids+=($!); done
+  for name in "${components[@]}"; do
+    if ! wait "${pids[$index]}"; then echo "$name"; return; fi
+    index=$((index + 1))
+  done
+}
+
+verb_status() {
+  local name pid wrong='' how
+  need_root
+  find_binaries
+  if [ ! -e "$state/.rich-pouch-cluster" ]; then
+    say "there is no cluster in $state: \"cluster up\" starts one"
+    return 1
+  fi
+  for name in "${components[@]}"; do
+    how=healthy
+    if ! pid=$(component_pid "$name"); then
+      pid=- how='not running'
+    elif ! healthy "$name"; then
+      how='does not answer'
+    fi
+    printf '%-20s %-8s %s\n' "$name" "$pid" "$how"
+    [ "$how" = healthy ] || wrong=${wrong:-"$name is ${how/does/running but does}; read $state/log/$name.log"}
+  done
+  how=Ready
+  [ -z "$wrong" ] && node_ready || how='not Ready'
+  printf '%-20s %-8s %s\n' "node $node_name" '' "$how"
+  printf '%-20s %-8s %s\n' kubeconfig '' "$kubeconfig"
+  [ -n "$wrong" ] || [ "$how" = Ready ] || wrong="the node is not Ready; read $state/log/kubelet.log"
+  [ -z "$wrong" ] || { say "$wrong"; return 1; }
+}

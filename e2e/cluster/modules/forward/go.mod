@@ -1,0 +1,3 @@
+module rich-pouch.test/cluster/forward
+
+go 1.26.0
