@@ -1,0 +1,42 @@
+{{/* One name for all, since a cluster has one Rich Pouch. */}}
+{{- define "rich-pouch.name" -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "rich-pouch.webhook" -}}
+{{ include "rich-pouch.name" . }}-webhook
+{{- end }}
+
+{{- define "rich-pouch.nodeAgent" -}}
+{{ include "rich-pouch.name" . }}-node-agent
+{{- end }}
+
+{{- define "rich-pouch.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What selects a component's pods: (list . "webhook"). */}}
+{{- define "rich-pouch.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ $root.Chart.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "rich-pouch.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "rich-pouch.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/part-of: rich-pouch
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end }}
+
+{{- define "rich-pouch.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
