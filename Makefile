@@ -1,0 +1,37 @@
+# The commands of a developer. `make demo` and `make test` are all that a newcomer needs.
+CLUSTER_TOOL := e2e/cluster/cluster
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help demo test check unit chart e2e image cluster clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## show it at work, on a test cluster or with CLUSTER=current IMAGE=registry/name:tag on yours
+	@deploy/demo
+
+test: cluster check unit chart e2e ## everything that CI runs
+
+cluster: ## start the test cluster
+	$(CLUSTER_TOOL) up
+
+check: ## format and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
+
+unit: ## unit, property and program tests
+	cargo test --workspace --locked --exclude rich-pouch-e2e
+
+chart: ## lint the chart, and see that it refuses values that it does not know
+	deploy/lint-chart
+
+e2e: ## end-to-end tests on the test cluster, which must be up
+	e2e/run
+
+image: ## build the image as an OCI archive in build/
+	deploy/image/build
+
+clean: ## take away what was built here
+	cargo clean
+	rm -rf build

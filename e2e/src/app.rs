@@ -1,0 +1,110 @@
+//! A pod, put together in the words of the contract.
+
+use contract::PREFIX;
+use serde_json::{Map, Value, json};
+
+/// A pod with one container, or the template of one.
+#[derive(Clone, Debug)]
+pub struct App {
+    pod: Value,
+}
+
+/// A pod of the busybox image that runs this command.
+#[must_use]
+pub fn busybox(command: &[&str]) -> App {
+    App::new("localhost/busybox:test", command)
+}
+
+/// A pod of the Debian image, which has systemd, that runs this command.
+#[must_use]
+pub fn debian(command: &[&str]) -> App {
+    App::new("localhost/debian-systemd:test", command)
+}
+
+impl App {
+    fn new(image: &str, command: &[&str]) -> Self {
+        let (program, args) = command.split_first().expect("a command");
+        Self {
+            pod: json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"generateName": "app-", "labels": {"app": "app"}, "annotations": {}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "terminationGracePeriodSeconds": 20,
+                    "containers": [
+                        {"name": "app", "image": image, "command": [program], "args": args},
+                    ],
+                },
+            }),
+        }
+    }
+
+    /// Sets the annotation `rich.pouch/KEY`.
+    #[must_use]
+    pub fn rich(self, key: &str, value: &str) -> Self {
+        self.with("/metadata/annotations", json!({format!("{PREFIX}{key}"): value}))
+    }
+
+    /// Mounts a ConfigMap with executable scripts at `/scripts`.
+    #[must_use]
+    pub fn scripts(self, config_map: &str) -> Self {
+        let mount = json!({"volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}]});
+        let config_map = json!({"name": config_map, "defaultMode": 0o755});
+        let volumes = json!({"volumes": [{"name": "scripts", "configMap": config_map}]});
+        self.with("/spec", volumes).container(mount)
+    }
+
+    /// Sets fields of the container.
+    #[must_use]
+    pub fn container(self, fields: Value) -> Self {
+        self.with("/spec/containers/0", fields)
+    }
+
+    /// Sets fields of the pod's spec.
+    #[must_use]
+    pub fn spec(self, fields: Value) -> Self {
+        self.with("/spec", fields)
+    }
+
+    fn with(mut self, pointer: &str, fields: Value) -> Self {
+        let Value::Object(fields) = fields else { panic!("{fields} is no object") };
+        self.pod
+            .pointer_mut(pointer)
+            .and_then(Value::as_object_mut)
+            .expect("an object of the pod")
+            .extend(fields);
+        self
+    }
+
+    /// The pod as an object of the API.
+    #[must_use]
+    pub fn pod(&self) -> Value {
+        self.pod.clone()
+    }
+
+    /// A workload that makes pods of this: `kind` is Deployment, StatefulSet, DaemonSet or Job.
+    #[must_use]
+    pub fn workload(&self, kind: &str, annotations: &Value) -> Value {
+        let mut template = self.pod();
+        let spec = template["spec"].as_object_mut().expect("a spec");
+        let mut fields = Map::from_iter([("template".to_owned(), Value::Null)]);
+        if kind == "Job" {
+            fields.insert("backoffLimit".to_owned(), json!(0));
+        } else {
+            spec.remove("restartPolicy");
+            fields.insert("selector".to_owned(), json!({"matchLabels": {"app": "app"}}));
+        }
+        let metadata = &template["metadata"];
+        fields["template"] = json!({
+            "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
+            "spec": template["spec"],
+        });
+        json!({
+            "apiVersion": if kind == "Job" { "batch/v1" } else { "apps/v1" },
+            "kind": kind,
+            "metadata": {"name": "app", "annotations": annotations},
+            "spec": fields,
+        })
+    }
+}

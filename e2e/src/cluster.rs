@@ -1,0 +1,87 @@
+//! The cluster and the release that is tested.
+
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Once,
+};
+
+use futures::FutureExt as _;
+use kube::Client;
+
+use crate::kubectl::cluster;
+
+/// The Helm release.
+pub const RELEASE: &str = "rich-pouch";
+/// Its namespace.
+pub const RELEASE_NAMESPACE: &str = "rich-pouch";
+
+/// A client of the cluster that KUBECONFIG names.
+pub async fn client() -> Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    assert!(std::env::var_os("KUBECONFIG").is_some(), "set KUBECONFIG, or run `make e2e`");
+    Client::try_default().await.expect("a client of the cluster")
+}
+
+/// Changes values of the release as an operator does, and waits until it is so.
+async fn helm_set(values: &[&str]) {
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
+    let mut arguments = vec![
+        "helm",
+        "upgrade",
+        RELEASE,
+        chart,
+        "--namespace",
+        RELEASE_NAMESPACE,
+        "--reuse-values",
+        "--wait",
+        "--timeout",
+        "2m",
+    ];
+    for value in values {
+        arguments.extend(["--set", value]);
+    }
+    let said = cluster(&arguments, "").await;
+    assert_eq!(said.code, 0, "helm upgrade {values:?}: {}", said.text);
+}
+
+/// Runs a test while the webhook is scaled to zero, and brings it back whatever the test says.
+pub async fn without_webhook(test: impl AsyncFnOnce()) {
+    helm_set(&["webhook.replicas=0"]).await;
+    let ended = AssertUnwindSafe(test()).catch_unwind().await;
+    helm_set(&["webhook.replicas=2"]).await;
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+/// The sum of a counter of the API server over the rows that have all these labels.
+pub async fn metric(client: &Client, name: &str, labels: &[&str]) -> u64 {
+    let request = http::Request::get("/metrics").body(Vec::new()).expect("a request");
+    let text = client.request_text(request).await.expect("the API server's metrics");
+    text.lines()
+        .filter(|row| row.split(['{', ' ']).next() == Some(name))
+        .filter(|row| labels.iter().all(|label| row.contains(label)))
+        .filter_map(|row| row.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// A POST to the webhook, through the API server's proxy: the HTTP code and the body.
+pub async fn webhook(
+    client: &Client,
+    path: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> (u16, String) {
+    let uri = format!(
+        "/api/v1/namespaces/{RELEASE_NAMESPACE}/services/https:{RELEASE}-webhook:443/proxy{path}"
+    );
+    let request = http::Request::post(uri)
+        .header("content-type", content_type)
+        .body(kube::client::Body::from(body))
+        .expect("a request");
+    let response = client.send(request).await.expect("an answer");
+    let status = response.status().as_u16();
+    let body = response.into_body().collect_bytes().await.expect("a body");
+    (status, String::from_utf8_lossy(&body).into_owned())
+}

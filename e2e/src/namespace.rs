@@ -1,0 +1,169 @@
+//! A namespace for each test.
+
+use futures::FutureExt as _;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace as NamespaceObject, Pod, ServiceAccount};
+use kube::{
+    Api, Client, Resource,
+    api::{DeleteParams, DynamicObject, PostParams},
+    core::ObjectMeta,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe};
+
+use crate::{App, RunningPod, client, eventually};
+
+/// What marks a namespace as a test's, so that a run can take away what a killed one left.
+const LABEL: &str = "rich-pouch-e2e";
+
+/// A namespace that lives as long as its test.
+pub struct Namespace {
+    /// A client of the cluster.
+    pub client: Client,
+    /// Its name.
+    pub name: String,
+}
+
+/// Runs a test in a namespace of its own, and deletes that when the test has ended.
+pub async fn in_namespace(test: impl AsyncFnOnce(&Namespace)) {
+    in_labelled_namespace(&[], test).await;
+}
+
+/// The same, in a namespace with these labels.
+pub async fn in_labelled_namespace(labels: &[(&str, &str)], test: impl AsyncFnOnce(&Namespace)) {
+    let namespace = Namespace::create(labels).await;
+    let ended = AssertUnwindSafe(test(&namespace)).catch_unwind().await;
+    namespace.delete().await;
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Namespace {
+    async fn create(labels: &[(&str, &str)]) -> Self {
+        let client = client().await;
+        let mut labels: BTreeMap<String, String> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        labels.insert(LABEL.to_owned(), "true".to_owned());
+        let metadata = ObjectMeta {
+            generate_name: Some("e2e-".to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        };
+        let object = NamespaceObject { metadata, ..NamespaceObject::default() };
+        let created = Api::all(client.clone())
+            .create(&PostParams::default(), &object)
+            .await
+            .expect("a namespace that can be created");
+        let namespace = Self { client, name: created.metadata.name.expect("a name") };
+        let accounts: Api<ServiceAccount> = namespace.api();
+        eventually("the namespace's default ServiceAccount", async || {
+            accounts.get_opt("default").await.ok().flatten()
+        })
+        .await;
+        namespace
+    }
+
+    async fn delete(&self) {
+        let namespaces: Api<NamespaceObject> = Api::all(self.client.clone());
+        // The pods' own grace would only hold the next tests up.
+        let pods: Api<Pod> = self.api();
+        let at_once = DeleteParams::default().grace_period(0);
+        let _ = pods.delete_collection(&at_once, &kube::api::ListParams::default()).await;
+        let _ = namespaces.delete(&self.name, &DeleteParams::default()).await;
+    }
+
+    /// The objects of one kind in the namespace.
+    #[must_use]
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    /// Puts scripts into a ConfigMap.
+    pub async fn scripts(&self, name: &str, scripts: &[(&str, &str)]) {
+        let object = ConfigMap {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            data: Some(
+                scripts
+                    .iter()
+                    .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                    .collect(),
+            ),
+            ..ConfigMap::default()
+        };
+        self.api().create(&PostParams::default(), &object).await.expect("a ConfigMap");
+    }
+
+    /// Creates the pod.
+    pub async fn run(&self, app: &App) -> RunningPod {
+        let pod = self.create_pod(&app.pod(), false).await.expect("a pod that is accepted");
+        RunningPod::new(self, pod)
+    }
+
+    /// Checks that the API server accepts the pod, without creating it, and gives it back as it
+    /// would have been created.
+    pub async fn accepts(&self, app: &App) -> Value {
+        self.accepts_pod(&app.pod()).await
+    }
+
+    /// The same for a pod as JSON.
+    pub async fn accepts_pod(&self, pod: &Value) -> Value {
+        let pod = self.create_pod(pod, true).await;
+        serde_json::to_value(pod.expect("a pod that is accepted")).expect("JSON")
+    }
+
+    /// Checks that the API server refuses the pod, and that it says so with this sentence.
+    pub async fn refuses(&self, app: &App, sentence: &str) {
+        match self.create_pod(&app.pod(), true).await {
+            Ok(_) => panic!("it was accepted, but should be refused with: {sentence}"),
+            Err(kube::Error::Api(status)) => {
+                assert!(status.message.contains(sentence), "{}\nlacks: {sentence}", status.message);
+            }
+            Err(other) => panic!("no answer of the API server: {other}"),
+        }
+    }
+
+    async fn create_pod(&self, pod: &Value, dry_run: bool) -> kube::Result<Pod> {
+        let pod: Pod = serde_json::from_value(pod.clone()).expect("a pod");
+        self.api().create(&PostParams { dry_run, ..PostParams::default() }, &pod).await
+    }
+
+    /// Creates an object of any kind that has JSON of its own.
+    pub async fn create_object(&self, object: &Value) -> DynamicObject {
+        let object: DynamicObject =
+            serde_json::from_value(object.clone()).expect("an object of the API");
+        let types = object.types.clone().expect("apiVersion and kind");
+        let gvk = kube::core::GroupVersionKind::try_from(&types).expect("an API version");
+        let resource = kube::core::ApiResource::from_gvk(&gvk);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.name, &resource);
+        api.create(&PostParams::default(), &object).await.expect("an object that is accepted")
+    }
+
+    /// The first pod of the namespace that the condition holds for.
+    pub async fn pod_where(&self, what: &str, condition: impl Fn(&Value) -> bool) -> RunningPod {
+        let pods: Api<Pod> = self.api();
+        let pod = eventually(what, async || {
+            let list = pods.list(&kube::api::ListParams::default()).await.ok()?;
+            list.items
+                .into_iter()
+                .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+                .find(|pod| serde_json::to_value(pod).is_ok_and(|json| condition(&json)))
+        })
+        .await;
+        RunningPod::new(self, pod)
+    }
+
+    /// A merge patch of a Deployment's metadata, as `kubectl annotate` makes it.
+    pub async fn annotate_deployment(&self, name: &str, annotations: Value) {
+        use k8s_openapi::api::apps::v1::Deployment;
+        let deployments: Api<Deployment> = self.api();
+        let patch = json!({"metadata": {"annotations": annotations}});
+        deployments
+            .patch(name, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(patch))
+            .await
+            .expect("a patch that is accepted");
+    }
+}

@@ -1,0 +1,117 @@
+//! A pod that was created, seen as a user sees it.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::{
+    Api,
+    api::{AttachParams, DeleteParams, LogParams},
+};
+use tokio::io::AsyncReadExt as _;
+
+use crate::{Namespace, eventually, patiently};
+
+/// A pod that was created.
+pub struct RunningPod {
+    pods: Api<Pod>,
+    name: String,
+}
+
+impl RunningPod {
+    pub(crate) fn new(namespace: &Namespace, pod: Pod) -> Self {
+        Self { pods: namespace.api(), name: pod.metadata.name.expect("a name") }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The pod as it is now.
+    pub async fn now(&self) -> Pod {
+        self.pods.get(&self.name).await.expect("the pod")
+    }
+
+    async fn container(&self) -> Option<ContainerStatus> {
+        let pod = self.pods.get(&self.name).await.ok()?;
+        pod.status?.container_statuses?.into_iter().find(|it| it.name == "app")
+    }
+
+    /// Waits until the container runs.
+    pub async fn started(&self) -> &Self {
+        eventually(&format!("pod {} is running", self.name), async || {
+            self.container().await?.state?.running
+        })
+        .await;
+        self
+    }
+
+    /// Waits until the container has ended, and gives its exit code.
+    pub async fn exit_code(&self) -> i32 {
+        self.ended().await.0
+    }
+
+    /// Waits until the container has ended, and gives its exit code and termination message.
+    pub async fn ended(&self) -> (i32, String) {
+        let ended = eventually(&format!("pod {} has ended", self.name), async || {
+            self.container().await?.state?.terminated
+        })
+        .await;
+        (ended.exit_code, ended.message.unwrap_or_default())
+    }
+
+    /// How often the container was started again.
+    pub async fn restarts(&self) -> i32 {
+        self.container().await.map_or(0, |container| container.restart_count)
+    }
+
+    /// `kubectl logs`.
+    pub async fn logs(&self) -> String {
+        let params = LogParams { container: Some("app".to_owned()), ..LogParams::default() };
+        self.pods.logs(&self.name, &params).await.expect("logs")
+    }
+
+    /// Waits until `kubectl logs` has this text.
+    pub async fn logs_with(&self, text: &str) -> String {
+        eventually(&format!("the log of {} has \"{text}\"", self.name), async || {
+            let params = LogParams { container: Some("app".to_owned()), ..LogParams::default() };
+            self.pods.logs(&self.name, &params).await.ok().filter(|log| log.contains(text))
+        })
+        .await
+    }
+
+    /// `kubectl exec`: what the command writes to stdout, then to stderr.
+    pub async fn exec(&self, command: &[&str]) -> String {
+        self.started().await;
+        let params = AttachParams::default().container("app").stderr(true);
+        let mut process =
+            self.pods.exec(&self.name, command.iter().copied(), &params).await.expect("an exec");
+        let (mut out, mut err) = (String::new(), String::new());
+        let mut stdout = process.stdout().expect("stdout");
+        let mut stderr = process.stderr().expect("stderr");
+        let both = async {
+            futures::future::join(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err))
+                .await
+        };
+        let read = patiently(&format!("{command:?} in {}", self.name), both).await;
+        read.0.and(read.1).expect("output");
+        process.join().await.expect("an exec that ends");
+        out + &err
+    }
+
+    /// Waits until a command in the container prints what is looked for.
+    pub async fn exec_until(&self, command: &[&str], found: impl Fn(&str) -> bool) -> String {
+        eventually(&format!("{command:?} in {} prints it", self.name), async || {
+            Some(self.exec(command).await).filter(|text| found(text))
+        })
+        .await
+    }
+
+    /// `kubectl delete pod`, which stops it gracefully; waits until it is gone.
+    pub async fn delete(&self) {
+        self.pods.delete(&self.name, &DeleteParams::default()).await.expect("a deletion");
+        eventually(&format!("pod {} is gone", self.name), async || {
+            self.pods.get_opt(&self.name).await.ok()?.is_none().then_some(())
+        })
+        .await;
+    }
+}
