@@ -62,8 +62,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
 
     keep_certificate(certificate, resolver, health, provider).await?;
+    tracing::info!(listen = %api.address()?, admin = %admin.address()?, "answering");
     let servers = [task::spawn(admin.run()), task::spawn(api.run())];
-    tracing::info!(listen = %server.listen, admin = %server.admin_listen, "answering");
     end.await??;
     for server in servers {
         server.await?;

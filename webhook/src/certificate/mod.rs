@@ -3,7 +3,7 @@
 //! [`keeper`] looks after a CA and a serving certificate of our own in a Secret ([`store`]) and
 //! after the API server's trust in them ([`registration`]); [`files`] looks after a certificate
 //! that someone else keeps. Both put what is to be served into the [`Resolver`]. What makes and
-//! judges certificates ([`authority`], [`validity`]) is pure: the time is given to it.
+//! judges certificates ([`authority`], [`Validity`]) is pure: the time is given to it.
 
 pub mod authority;
 mod complaint;
