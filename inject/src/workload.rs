@@ -184,12 +184,25 @@ fn carry(kind: &Workload, old: Option<&Object>, new: &mut Object, outcome: &mut 
         &current,
         &wanted,
     );
-    outcome.warnings.push(format!(
-        "{} {} carried from the {} into its pod template",
-        changed.join(", "),
-        if changed.len() == 1 { "is" } else { "are" },
-        kind.kind
-    ));
+    let (carried, taken): (Vec<&str>, Vec<&str>) =
+        changed.iter().partition(|name| wanted.contains_key(**name));
+    let is = |names: &[&str]| if names.len() == 1 { "is" } else { "are" };
+    if !carried.is_empty() {
+        outcome.warnings.push(format!(
+            "{} {} carried from the {} into its pod template",
+            carried.join(", "),
+            is(&carried),
+            kind.kind
+        ));
+    }
+    if !taken.is_empty() {
+        outcome.warnings.push(format!(
+            "{} {} taken out of the pod template with the {}'s",
+            taken.join(", "),
+            is(&taken),
+            kind.kind
+        ));
+    }
     new.template.metadata.annotations = Some(wanted);
 }
 

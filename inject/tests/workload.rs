@@ -78,8 +78,12 @@ fn a_carried_key_follows_the_workloads_and_goes_with_it() {
 
     let mut gone = old.clone();
     gone["metadata"]["annotations"] = json!({});
-    let after = patched(&gone, &judge(&gone, Some(&old)));
-    assert_eq!(*template_annotations(&after), json!({}));
+    let outcome = judge(&gone, Some(&old));
+    assert_eq!(*template_annotations(&patched(&gone, &outcome)), json!({}));
+    assert_eq!(
+        outcome.warnings,
+        ["rich.pouch/mode is taken out of the pod template with the Deployment's"]
+    );
 }
 
 #[test]

@@ -77,9 +77,7 @@ fn text(
 ) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content));
     response
 }
 
@@ -91,11 +89,7 @@ mod tests {
     fn every_path_is_answered() {
         let status = Status::default();
         let code = |method: Method, path: &str| {
-            let request = Request::builder()
-                .method(method)
-                .uri(path)
-                .body(())
-                .unwrap();
+            let request = Request::builder().method(method).uri(path).body(()).unwrap();
             answer(&request, &status).status().as_u16()
         };
         assert_eq!(code(Method::GET, "/livez"), 200);

@@ -17,6 +17,9 @@ use crate::{
     status::Status,
 };
 
+/// What is told when the webhook does what it must.
+const WELL: &str = "the webhook refused a pod with an initscript and no mode, as it must";
+
 /// The parts, joined.
 #[derive(Clone)]
 pub struct Agent {
@@ -113,7 +116,7 @@ impl Agent {
         let mut report = Report::new(self.interval, Instant::now());
         loop {
             let (outcome, words) = match self.probe.run().await {
-                Ok(()) => (Outcome::Refused, "refused, as it must be".to_owned()),
+                Ok(()) => (Outcome::Refused, WELL.to_owned()),
                 Err(error) => (error.outcome(), error.to_string()),
             };
             let well = outcome == Outcome::Refused;
@@ -126,11 +129,7 @@ impl Agent {
                 }
             }
             if report.due(Instant::now()) {
-                let reason = if well {
-                    "AdmissionProbeSucceeded"
-                } else {
-                    "AdmissionProbeFailed"
-                };
+                let reason = if well { "AdmissionProbeSucceeded" } else { "AdmissionProbeFailed" };
                 match self.node.event(!well, reason, &words).await {
                     Ok(()) => report.told(),
                     Err(error) => tracing::warn!(%error, "no Event was written"),

@@ -67,12 +67,7 @@ pub struct Args {
     pub interval: Duration,
 
     /// The least important that is logged: error, warn, info, debug, trace or off.
-    #[arg(
-        long,
-        env = "RICH_POUCH_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
+    #[arg(long, env = "RICH_POUCH_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LevelFilter,
 }
 

@@ -12,10 +12,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self {
-            next: FIRST.min(interval),
-            interval,
-        }
+        Self { next: FIRST.min(interval), interval }
     }
 
     /// The wait after a try that went well, or did not.
@@ -32,10 +29,7 @@ impl Backoff {
 
 /// Up to an eighth more, so that the agents of many nodes do not call at the same moment.
 fn jittered(wait: Duration) -> Duration {
-    let nanos = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .unwrap_or_default()
-        .subsec_nanos();
+    let nanos = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos();
     wait + wait / 8 * (nanos % 1000) / 1000
 }
 
@@ -47,9 +41,6 @@ mod tests {
     fn the_wait_doubles_up_to_the_interval_and_starts_anew_after_success() {
         let mut backoff = Backoff::new(Duration::from_secs(5));
         let mut seconds = |well| backoff.after(well).as_secs();
-        assert_eq!(
-            [false, false, false, false, true, false].map(&mut seconds),
-            [1, 2, 4, 5, 5, 1]
-        );
+        assert_eq!([false, false, false, false, true, false].map(&mut seconds), [1, 2, 4, 5, 5, 1]);
     }
 }

@@ -18,10 +18,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args = Args::parse();
     log::start(args.log_level);
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start the runtime: {error}")),
     };
@@ -62,9 +59,7 @@ async fn work(args: Args) -> Result<Infallible, String> {
         interval,
         log_level: _,
     } = args;
-    let client = cluster::connect()
-        .await
-        .map_err(|error| error.to_string())?;
+    let client = cluster::connect().await.map_err(|error| error.to_string())?;
     let binaries = Binaries::read(source, host_dir, VERSION).map_err(|error| error.to_string())?;
     let agent = Agent {
         binaries: Arc::new(binaries),

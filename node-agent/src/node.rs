@@ -61,10 +61,8 @@ impl Node {
     pub async fn set_ready(&self, ready: bool) -> Result<(), NodeError> {
         let value = ready.then_some(VERSION);
         let patch = Patch::Merge(json!({"metadata": {"labels": {NODE_READY: value}}}));
-        let by = PatchParams {
-            field_manager: Some(COMPONENT.to_owned()),
-            ..PatchParams::default()
-        };
+        let by =
+            PatchParams { field_manager: Some(COMPONENT.to_owned()), ..PatchParams::default() };
         Api::<NodeObject>::all(self.client.clone())
             .patch_metadata(&self.name, &by, &patch)
             .await
@@ -112,11 +110,7 @@ impl Node {
     }
 
     fn failed(&self, action: &'static str, cause: kube::Error) -> NodeError {
-        NodeError {
-            action,
-            node: self.name.clone(),
-            cause: Box::new(cause),
-        }
+        NodeError { action, node: self.name.clone(), cause: Box::new(cause) }
     }
 }
 

@@ -132,10 +132,7 @@ impl Probe {
     /// Probes the webhook that is registered under this name.
     #[must_use]
     pub fn new(client: Client, registration: String) -> Self {
-        Self {
-            client,
-            registration,
-        }
+        Self { client, registration }
     }
 
     /// Checks the registration and asks both paths of the webhook; well is a refusal by both.
@@ -165,14 +162,7 @@ impl Probe {
     }
 
     async fn ask(&self, target: Target) -> Result<(), ProbeError> {
-        let Target {
-            path,
-            service,
-            namespace,
-            port,
-            ca,
-            timeout,
-        } = target;
+        let Target { path, service, namespace, port, ca, timeout } = target;
         let any = GetParams::any();
         let api: Api<Service> = Api::namespaced(self.client.clone(), &namespace);
         let what = || format!("Service {namespace}/{service}");
@@ -191,19 +181,16 @@ impl Probe {
             timeout,
         };
         let review = review::Review::new();
-        let answer = transport::post(&endpoint, review.body())
-            .await
-            .map_err(|error| ProbeError::Unreachable {
+        let answer = transport::post(&endpoint, review.body()).await.map_err(|error| {
+            ProbeError::Unreachable {
                 service: format!("{} ({})", endpoint.server_name, endpoint.address),
                 what: error.to_string(),
-            })?;
+            }
+        })?;
         match review.judge(answer.status, &answer.body) {
             Verdict::Refused => Ok(()),
             Verdict::Admitted => Err(ProbeError::Admitted(path.name())),
-            Verdict::Unexpected(what) => Err(ProbeError::Unexpected {
-                path: path.name(),
-                what,
-            }),
+            Verdict::Unexpected(what) => Err(ProbeError::Unexpected { path: path.name(), what }),
         }
     }
 }
@@ -214,10 +201,7 @@ fn found<T>(result: Result<T, kube::Error>, what: impl Fn() -> String) -> Result
         kube::Error::Api(status) if status.code == 404 => {
             ProbeError::Unregistered(format!("there is no {}", what()))
         }
-        cause => ProbeError::Api {
-            what: what(),
-            cause: Box::new(cause),
-        },
+        cause => ProbeError::Api { what: what(), cause: Box::new(cause) },
     })
 }
 

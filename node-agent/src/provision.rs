@@ -97,16 +97,8 @@ impl Binaries {
         version: &'static str,
     ) -> Result<Self, ProvisionError> {
         match File::open(&source).and_then(|mut file| Digest::of(&mut file)) {
-            Ok(digest) => Ok(Self {
-                source,
-                digest,
-                host_dir,
-                version,
-            }),
-            Err(cause) => Err(ProvisionError::Source {
-                path: source,
-                cause,
-            }),
+            Ok(digest) => Ok(Self { source, digest, host_dir, version }),
+            Err(cause) => Err(ProvisionError::Source { path: source, cause }),
         }
     }
 
@@ -150,10 +142,7 @@ impl Binaries {
         let folder = host.folder(self.version)?;
         let mode = folder.claim(FOLDER_MODE)?;
         let was = was.or(mode.map(|mode| format!("of mode {mode:04o}")));
-        let fault = was.map(|was| Fault {
-            name: self.version,
-            was,
-        });
+        let fault = was.map(|was| Fault { name: self.version, was });
         Ok((folder, fault))
     }
 
@@ -189,10 +178,7 @@ impl Binaries {
     }
 
     fn write_binary(&self, folder: &Folder, temporary: &str) -> Result<(), ProvisionError> {
-        let unreadable = |cause| ProvisionError::Source {
-            path: self.source.clone(),
-            cause,
-        };
+        let unreadable = |cause| ProvisionError::Source { path: self.source.clone(), cause };
         let mut source = File::open(&self.source).map_err(unreadable)?;
         folder.write(temporary, &mut source, BINARY_MODE)?;
         if folder.read(temporary, Digest::of)? != self.digest {
@@ -215,9 +201,7 @@ fn wrong_with_link(folder: &Folder) -> Result<Option<String>, ProvisionError> {
 /// A name that no other agent uses: in a container every agent is process 1, and two of them run
 /// on a node for a moment when one takes over from another.
 fn temporary() -> String {
-    let now = std::time::SystemTime::UNIX_EPOCH
-        .elapsed()
-        .unwrap_or_default();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     format!("{TEMPORARY}{}.{}", std::process::id(), now.as_nanos())
 }
 

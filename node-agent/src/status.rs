@@ -62,9 +62,7 @@ impl Status {
         for outcome in Outcome::ALL {
             self.probe.get_or_create(&label(outcome)).set(0);
         }
-        let metrics = self
-            .registry
-            .sub_registry_with_prefix("rich_pouch_node_agent");
+        let metrics = self.registry.sub_registry_with_prefix("rich_pouch_node_agent");
         metrics.register("build_info", "The agent's version", build);
         metrics.register(
             "provisioned",

@@ -24,10 +24,7 @@ impl Place {
         let root = std::env::temp_dir().join(format!("agent-{name}-{}", std::process::id()));
         fs::create_dir_all(root.join("opt")).unwrap();
         // Sparse: it costs nothing to make and takes a moment to copy.
-        fs::File::create(root.join("rich"))
-            .unwrap()
-            .set_len(LEN)
-            .unwrap();
+        fs::File::create(root.join("rich")).unwrap().set_len(LEN).unwrap();
         let kubeconfig = "{apiVersion: v1, kind: Config, current-context: c,
             clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}],
             contexts: [{name: c, context: {cluster: c, user: u}}],
@@ -92,29 +89,18 @@ fn a_wrong_flag_ends_with_2() {
     assert_eq!(ended.status.code(), Some(2));
     let ended = Command::new(PROGRAM).env_clear().output().unwrap();
     assert_eq!(ended.status.code(), Some(2));
-    assert!(
-        String::from_utf8(ended.stderr)
-            .unwrap()
-            .contains("--node-name")
-    );
+    assert!(String::from_utf8(ended.stderr).unwrap().contains("--node-name"));
 }
 
 #[test]
 fn what_cannot_start_ends_with_1_and_a_sentence() {
     let place = Place::new("start");
-    for flag in [
-        "--source=/no/such",
-        "--host-dir=/no/such",
-        "--admin-listen=192.0.2.1:1",
-    ] {
+    for flag in ["--source=/no/such", "--host-dir=/no/such", "--admin-listen=192.0.2.1:1"] {
         let (name, value) = flag.split_once('=').unwrap();
         let ended = place.command().arg(flag).output().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{flag}: {said}");
-        assert!(
-            said.contains(value) && said.contains(name),
-            "{flag}: {said}"
-        );
+        assert!(said.contains(value) && said.contains(name), "{flag}: {said}");
         assert_eq!(said.lines().count(), 1, "{flag}: {said}");
     }
 }
@@ -122,11 +108,7 @@ fn what_cannot_start_ends_with_1_and_a_sentence() {
 /// The status and the body of a page of the admin port.
 fn page(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
-    )
-    .ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -140,14 +122,8 @@ fn it_provisions_and_says_so_while_the_api_server_is_away() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let child = place
-        .command()
-        .arg(format!("--admin-listen={address}"))
-        .spawn()
-        .unwrap();
-    wait_for("the admin port answers", || {
-        page(address, "/livez").is_some()
-    });
+    let child = place.command().arg(format!("--admin-listen={address}")).spawn().unwrap();
+    wait_for("the admin port answers", || page(address, "/livez").is_some());
     wait_for("a probe has failed", || {
         let (_, metrics) = page(address, "/metrics").unwrap();
         metrics.contains("admission_probe{outcome=\"unknown\"} 1")
@@ -174,9 +150,7 @@ fn a_kill_in_the_middle_leaves_no_half_file() {
         assert_eq!(rich.len(), LEN);
     }
     let child = place.command().spawn().unwrap();
-    wait_for("the copy is there", || {
-        place.folder().join("dumb-init").exists()
-    });
+    wait_for("the copy is there", || place.folder().join("dumb-init").exists());
     assert_eq!(signalled(child, "-TERM").status.code(), Some(0));
     assert_eq!(fs::metadata(place.rich()).unwrap().len(), LEN);
     assert_eq!(entries(&place.folder()), 2);

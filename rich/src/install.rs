@@ -8,10 +8,7 @@ use core::{ffi::CStr, fmt};
 
 use rustix::{
     fd::OwnedFd,
-    fs::{
-        AtFlags, Mode, OFlags, fchmod, open, openat, renameat, symlinkat,
-        unlinkat,
-    },
+    fs::{AtFlags, Mode, OFlags, fchmod, open, openat, renameat, symlinkat, unlinkat},
     io::{Errno, read, retry_on_intr},
     process::getpid,
     time::{ClockId, clock_gettime},
@@ -133,8 +130,8 @@ fn copy(from: &OwnedFd, folder: &OwnedFd, name: &CStr) -> Result<(), Error> {
     let to = openat(folder, name, flags, mode).map_err(|e| Step::Create.because(e))?;
     let mut buffer = [0; 16 * 1024];
     loop {
-        let count = retry_on_intr(|| read(from, &mut buffer))
-            .map_err(|e| Step::ReadMyself.because(e))?;
+        let count =
+            retry_on_intr(|| read(from, &mut buffer)).map_err(|e| Step::ReadMyself.because(e))?;
         match buffer.get(..count) {
             Some(part @ [_, ..]) => write_all(&to, part).map_err(|e| Step::Write.because(e))?,
             _ => break,

@@ -7,10 +7,16 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`sys`] | what a C library would bring, and the kernel |
-//! | [`dumb_init`] | the drop-in for Yelp's dumb-init |
-//! | [`install`] | puts the program into a folder |
-//! | [`run`] | what happens before the init is PID 1 |
+//! | `cli` | the commands |
+//! | `install` | puts the program into a folder |
+//! | `run` | what happens before the init is PID 1: flags, environment, initscript |
+//! | `init` | the inits that it can become, one file each |
+//! | `dumb_init` | the drop-in for Yelp's dumb-init |
+//! | `service` | the application as a service of the image's own init |
+//! | [`sys`] | the kernel |
+//!
+//! A new init system is one file in `init`. What a program without a C library must bring itself
+//! is in the binary, `runtime`. README.md lists flags, exit codes and files.
 
 #![cfg_attr(not(test), no_std)]
 

@@ -75,7 +75,7 @@ fn wait_for(pid: Pid, signals: &SignalFd) -> u8 {
         let received = signals.wait();
         if received.number != number::CHLD {
             if received.sender != myself {
-                let _ = sys::kill_group(pid, received.number);
+                sys::kill_all(pid, received.number);
             }
             continue;
         }

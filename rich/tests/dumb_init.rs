@@ -2,9 +2,9 @@
 
 mod support;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use support::{Folder, code, exists, finish, stderr, stdout};
+use support::{Folder, Running, code, exists, finish, stderr, stdout};
 
 #[test]
 fn the_exit_code_is_the_applications() {
@@ -75,12 +75,14 @@ fn the_application_starts_with_no_signal_blocked_or_ignored() {
     let folder = Folder::installed();
     // Whatever the one who started us ignores: here what nohup(1) and a careless parent do.
     let script = format!(
-        "trap '' HUP TERM CHLD PIPE; exec {} grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status",
+        "trap '' HUP TERM CHLD PIPE; exec {} cat /proc/self/status",
         folder.path("dumb-init")
     );
     let output = finish(Command::new("sh").args(["-c", &script]));
-    let zero = "0000000000000000";
-    assert_eq!(stdout(&output), format!("SigBlk:\t{zero}\nSigIgn:\t{zero}\nSigCgt:\t{zero}\n"));
+    let status = stdout(&output);
+    for field in ["SigBlk", "SigIgn", "SigCgt"] {
+        assert!(status.contains(&format!("{field}:\t0000000000000000\n")), "{status}");
+    }
 }
 
 #[test]
@@ -90,16 +92,11 @@ fn closed_streams_and_a_broken_log_do_no_harm() {
     let script = format!("exec {dumb_init} -v sh -c 'exit 6' <&- >&- 2>&-");
     assert_eq!(code(&finish(Command::new("sh").args(["-c", &script]))), 6);
     // Every line that it says raises a SIGPIPE, which is not the application's.
-    let mark = folder.path("mark");
-    let script = format!(
-        "{{ until [ -e {mark} ]; do sleep 0.01; done; {dumb_init} -v sh -c 'kill -10 $PPID; \
-         kill -28 $PPID; sleep 0.1; exit 6' 3>&2 2>&1; echo $? >&3; }} 3>&2 | : ; touch {mark}"
-    );
-    let script = format!("({script}) & p=$!; touch {mark}; wait $p");
-    let output = finish(Command::new("sh").args(["-c", &script]));
-    // SIGUSR1 is the application's end.
-    assert_eq!(stderr(&output), "138\n");
-    assert!(exists(&mark));
+    let script = "kill -28 $PPID; trap 'exit 6' USR1; kill -10 $PPID; while :; do :; done";
+    let mut command = folder.dumb_init(&["-v", "sh", "-c", script]);
+    let mut running = Running::start(&mut command);
+    running.close_stderr();
+    assert_eq!(running.code(), 6);
 }
 
 #[test]
@@ -135,12 +132,16 @@ fn the_original_behaves_the_same_where_it_is_installed() {
     ] {
         let ours = normal(&finish(&mut folder.dumb_init(args)));
         let mut original = Command::new(ORIGINAL);
-        let theirs = normal(&finish(original.args(args).stdin(std::process::Stdio::null())));
+        let theirs = normal(&finish(original.args(args).stdin(Stdio::null())));
         assert_eq!((ours.0, &ours.1), (theirs.0, &theirs.1), "{args:?}");
         // The words of a usage error are our own.
         if ours.0 != 1 {
             let sorted = |text: &str| {
-                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                // It claims to signal the session of a child that is gone, even where there is
+                // none, and says by which rewriting.
+                let last = ["Forwarded signal", "Translating signal", "Not forwarding"];
+                let lines = text.lines().filter(|line| !last.iter().any(|l| line.contains(l)));
+                let mut lines: Vec<String> = lines.map(str::to_owned).collect();
                 lines.sort();
                 lines
             };

@@ -1,5 +1,7 @@
 //! What `rich run` does before the init is PID 1.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
 mod support;
 
 use std::{fs, io::Write, process::Stdio};
@@ -155,7 +157,8 @@ fn a_script_that_takes_too_long_is_ended_with_all_it_started() {
     let folder = Folder::installed();
     // The second must be killed, the first goes by itself.
     for ignore in ["", "trap '' TERM; "] {
-        let init = format!("--initcmd={ignore}sleep 1000 & echo $!; echo working; wait; sleep 1000");
+        let init =
+            format!("--initcmd={ignore}sleep 1000 & echo $!; echo working; wait; sleep 1000");
         let mut run = folder.run(&[DUMB, &init, "--initscript-timeout=200ms"], &["echo", "no"]);
         let output = finish(&mut run);
         assert_eq!(code(&output), 124);
@@ -200,9 +203,10 @@ fn a_script_that_ignores_the_stop_is_killed_after_the_grace() {
 fn a_service_that_the_script_leaves_neither_holds_up_the_start_nor_dies_of_it() {
     let folder = Folder::installed();
     let flag = folder.path("go");
-    let service =
-        format!("--initcmd=(until [ -e {flag} ]; do sleep 0.01; done; echo one; echo two; \
-                 echo three >&2; touch {flag}.done; exec sleep 1000) & echo prepared");
+    let service = format!(
+        "--initcmd=(until [ -e {flag} ]; do sleep 0.01; done; echo one; echo two; \
+                 echo three >&2; touch {flag}.done; exec sleep 1000) & echo prepared"
+    );
     let command = format!("touch {flag}; until [ -e {flag}.done ]; do sleep 0.01; done");
     let output = finish(&mut folder.run_as_pid_1(&[DUMB, &service], &["sh", "-c", &command]));
     assert_eq!(code(&output), 0);

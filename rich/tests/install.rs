@@ -1,5 +1,7 @@
 //! `rich install`.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
 mod support;
 
 use std::{fs, os::unix::fs::MetadataExt, os::unix::fs::PermissionsExt, process::Command};

@@ -118,12 +118,7 @@ impl Entry<'_> {
         if self.failure_policy.is_some_and(|policy| policy != "Fail") {
             problems.push(format!("{name} does not have failurePolicy Fail"));
         }
-        if self
-            .client
-            .ca_bundle
-            .as_ref()
-            .is_none_or(|ca| ca.0.is_empty())
-        {
+        if self.client.ca_bundle.as_ref().is_none_or(|ca| ca.0.is_empty()) {
             problems.push(format!("{name} has no caBundle"));
         }
         match &self.client.service {
@@ -143,10 +138,7 @@ impl Entry<'_> {
             path,
             service: service.name.clone(),
             namespace: service.namespace.clone(),
-            port: service
-                .port
-                .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(DEFAULT_PORT),
+            port: service.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(DEFAULT_PORT),
             ca: ca.clone(),
             timeout: Duration::from_secs(u64::try_from(seconds).unwrap_or(1).max(1)),
         })
@@ -232,10 +224,7 @@ mod tests {
         let pods = webhooks[0].as_object_mut().unwrap();
         pods.remove("timeoutSeconds");
         pods.remove("failurePolicy");
-        pods["clientConfig"]["service"]
-            .as_object_mut()
-            .unwrap()
-            .remove("port");
+        pods["clientConfig"]["service"].as_object_mut().unwrap().remove("port");
         let target = checked(&webhooks).unwrap();
         assert_eq!((target.port, target.timeout.as_secs()), (443, 10));
     }
@@ -275,10 +264,7 @@ mod tests {
         );
         assert_eq!(
             problems(|webhooks| webhooks[0]["clientConfig"] = json!({"url": "https://x"})),
-            [
-                "pods.rich.pouch has no caBundle",
-                "pods.rich.pouch does not lead to a Service"
-            ]
+            ["pods.rich.pouch has no caBundle", "pods.rich.pouch does not lead to a Service"]
         );
         assert_eq!(
             problems(|webhooks| webhooks[0]["clientConfig"]["caBundle"] = json!("")),

@@ -18,12 +18,7 @@ impl Report {
     /// A report that tells what lasts as long as `patience`.
     #[must_use]
     pub fn new(patience: Duration, start: Instant) -> Self {
-        Self {
-            told: Outcome::Refused,
-            now: Outcome::Refused,
-            since: start,
-            patience,
-        }
+        Self { told: Outcome::Refused, now: Outcome::Refused, since: start, patience }
     }
 
     /// Whether this outcome differs from the one before.

@@ -166,10 +166,7 @@ mod tests {
 
     #[test]
     fn an_admission_is_an_alarm_whatever_it_says() {
-        assert_eq!(
-            judged(|answer| answer["response"]["allowed"] = json!(true)),
-            Verdict::Admitted
-        );
+        assert_eq!(judged(|answer| answer["response"]["allowed"] = json!(true)), Verdict::Admitted);
     }
 
     #[test]
@@ -188,10 +185,7 @@ mod tests {
         let review = Review::new();
         for (status, body) in [(200, "<html>"), (200, ""), (500, "{}"), (302, "")] {
             assert!(
-                matches!(
-                    review.judge(status, body.as_bytes()),
-                    Verdict::Unexpected(_)
-                ),
+                matches!(review.judge(status, body.as_bytes()), Verdict::Unexpected(_)),
                 "{status} {body}"
             );
         }

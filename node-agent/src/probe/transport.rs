@@ -68,13 +68,8 @@ pub(super) async fn post(endpoint: &Endpoint, body: String) -> Result<Answer, Tr
 async fn exchange(endpoint: &Endpoint, body: String) -> Result<Answer, TransportError> {
     let tls = TlsConnector::from(Arc::new(trusting(&endpoint.ca)?));
     let name = ServerName::try_from(endpoint.server_name.clone())?;
-    let tcp = TcpStream::connect(endpoint.address)
-        .await
-        .map_err(TransportError::Connect)?;
-    let stream = tls
-        .connect(name, tcp)
-        .await
-        .map_err(TransportError::Handshake)?;
+    let tcp = TcpStream::connect(endpoint.address).await.map_err(TransportError::Connect)?;
+    let stream = tls.connect(name, tcp).await.map_err(TransportError::Handshake)?;
 
     let host = format!("{}:{}", endpoint.server_name, endpoint.address.port());
     let request = Request::post(&endpoint.path_and_query)
@@ -111,9 +106,7 @@ fn trusting(ca: &[u8]) -> Result<ClientConfig, TransportError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca) {
         let certificate = certificate.map_err(|_| TransportError::CaBundle)?;
-        roots
-            .add(certificate)
-            .map_err(|_| TransportError::CaBundle)?;
+        roots.add(certificate).map_err(|_| TransportError::CaBundle)?;
     }
     if roots.is_empty() {
         return Err(TransportError::CaBundle);

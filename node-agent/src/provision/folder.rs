@@ -67,11 +67,7 @@ impl Folder {
             .and_then(|open| Ok((open.metadata()?.uid(), open)));
         match open {
             Ok((owner, open)) => Ok(Self { open, owner, shown }),
-            Err(cause) => Err(ProvisionError::Host {
-                action: "open",
-                path: shown,
-                cause,
-            }),
+            Err(cause) => Err(ProvisionError::Host { action: "open", path: shown, cause }),
         }
     }
 
@@ -87,9 +83,7 @@ impl Folder {
 
     /// The path of an entry, through the open folder.
     fn real(&self, name: &str) -> PathBuf {
-        Path::new("/proc/self/fd")
-            .join(self.open.as_raw_fd().to_string())
-            .join(name)
+        Path::new("/proc/self/fd").join(self.open.as_raw_fd().to_string()).join(name)
     }
 
     fn tried<T>(
@@ -98,11 +92,7 @@ impl Folder {
         name: &str,
         result: io::Result<T>,
     ) -> Result<T, ProvisionError> {
-        result.map_err(|cause| ProvisionError::Host {
-            action,
-            path: self.path(name),
-            cause,
-        })
+        result.map_err(|cause| ProvisionError::Host { action, path: self.path(name), cause })
     }
 
     /// Makes sure that the folder is ours and has this mode; gives the mode that was wrong.

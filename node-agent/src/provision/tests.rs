@@ -51,10 +51,7 @@ impl Host {
         let binary = fs::symlink_metadata(self.path("rich")).unwrap();
         assert!(binary.is_file());
         assert_eq!(binary.mode() & 0o7777, 0o555);
-        assert_eq!(
-            fs::read_link(self.path("dumb-init")).unwrap(),
-            Path::new("rich")
-        );
+        assert_eq!(fs::read_link(self.path("dumb-init")).unwrap(), Path::new("rich"));
         let folder = fs::symlink_metadata(self.folder()).unwrap();
         assert!(folder.is_dir());
         assert_eq!(folder.mode() & 0o7777, 0o755);
@@ -72,14 +69,7 @@ impl Drop for Host {
 #[test]
 fn a_fresh_host_gets_everything() {
     let host = Host::new();
-    assert_eq!(
-        host.heals(),
-        [
-            "1.2.3 was missing",
-            "rich was missing",
-            "dumb-init was missing"
-        ]
-    );
+    assert_eq!(host.heals(), ["1.2.3 was missing", "rich was missing", "dumb-init was missing"]);
     assert!(Command::new(host.path("dumb-init")).status().is_ok());
 }
 
@@ -150,13 +140,7 @@ fn what_something_else_took_the_place_of_is_healed() {
         });
         assert_eq!(folder, [format!("{name} was a folder")]);
         let pipe = put(&|| {
-            assert!(
-                Command::new("mkfifo")
-                    .arg(&path)
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         });
         assert_eq!(pipe, [format!("{name} was a device, pipe or socket")]);
     }

@@ -217,12 +217,10 @@ mod tests {
     fn letters_can_be_joined_and_long_names_cut() {
         let options = run(&[c"-cvr15:2", c"--rew=10:0", c"--rewrite", c"64:1", c"x"]);
         assert!(!options.setsid && options.verbose);
-        assert_eq!([15, 10, 64, 1].map(|from| options.rewrite.of(from)), [
-            Some(2),
-            Some(0),
-            Some(1),
-            None
-        ]);
+        assert_eq!(
+            [15, 10, 64, 1].map(|from| options.rewrite.of(from)),
+            [Some(2), Some(0), Some(1), None]
+        );
         assert!(!run(&[c"--sin", c"x"]).setsid);
     }
 

@@ -42,6 +42,10 @@ impl<'a> Supervisor<'a> {
 
     fn handle(&self, received: Received) -> Option<u8> {
         let signal = received.number;
+        if signal == number::PIPE && received.sender == self.myself {
+            // Nobody reads what we say; to say so would raise the next one.
+            return None;
+        }
         self.debug(format_args!("Received signal {signal}."));
         if signal == number::CHLD {
             return self.reap();
@@ -74,15 +78,11 @@ impl<'a> Supervisor<'a> {
                 Some(signal) => self.debug(format_args!(
                     "A child with PID {id} was terminated by signal {signal}."
                 )),
-                None => self.debug(format_args!(
-                    "A child with PID {id} exited with exit status {code}."
-                )),
+                None => self
+                    .debug(format_args!("A child with PID {id} exited with exit status {code}.")),
             }
             if pid == self.application {
-                // The others of its session; it itself is gone, and so may be its id.
-                if self.options.setsid {
-                    self.forward(number::TERM);
-                }
+                self.end_session();
                 self.debug(format_args!("Child exited with status {code}. Goodbye."));
                 return Some(code);
             }
@@ -95,17 +95,26 @@ impl<'a> Supervisor<'a> {
         if let Some(rewritten) = rewritten {
             self.debug(format_args!("Translating signal {signal} to {rewritten}."));
         }
-        match (rewritten.unwrap_or(signal), self.options.setsid) {
-            (0, _) => {
-                self.debug(format_args!("Not forwarding signal 0 to children (ignored)."));
-                return;
-            }
-            // Whoever is not there any more needs no signal.
-            (signal, true) => drop(sys::kill_group(self.application, signal)),
-            (signal, false) => drop(sys::kill(self.application, signal)),
+        let signal = rewritten.unwrap_or(signal);
+        if signal == 0 {
+            self.debug(format_args!("Not forwarding signal 0 to children (ignored)."));
+            return;
         }
-        let sent = rewritten.unwrap_or(signal);
-        self.debug(format_args!("Forwarded signal {sent} to children."));
+        if self.options.setsid {
+            sys::kill_all(self.application, signal);
+        } else {
+            let _ = sys::kill(self.application, signal);
+        }
+        self.debug(format_args!("Forwarded signal {signal} to children."));
+    }
+
+    /// Tells what the application leaves in its session to end. It itself is gone, and its id may
+    /// soon be another's, so nothing is sent to that.
+    fn end_session(&self) {
+        let signal = self.options.rewrite.of(number::TERM).unwrap_or(number::TERM);
+        if self.options.setsid && signal != 0 {
+            let _ = sys::kill_group(self.application, signal);
+        }
     }
 
     fn debug(&self, text: fmt::Arguments<'_>) {

@@ -4,11 +4,9 @@ use alloc::{ffi::CString, vec::Vec};
 use core::{ffi::CStr, fmt};
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, Mode, OFlags, access, Access, mkdir, open, unlinkat},
+    fs::{Access, AtFlags, CWD, Dir, Mode, OFlags, access, mkdir, open, unlinkat},
     io::Errno,
-    mount::{
-        MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree,
-    },
+    mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree},
     process::getpid,
 };
 
@@ -155,9 +153,8 @@ fn unescape(word: &[u8]) -> Vec<u8> {
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         let octal = after.get(..3).filter(|_| byte == b'\\');
-        let value = octal.and_then(|digits| {
-            u8::from_str_radix(core::str::from_utf8(digits).ok()?, 8).ok()
-        });
+        let value =
+            octal.and_then(|digits| u8::from_str_radix(core::str::from_utf8(digits).ok()?, 8).ok());
         if let Some(value) = value {
             plain.push(value);
             rest = after.get(3..).unwrap_or_default();

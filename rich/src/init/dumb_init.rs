@@ -29,7 +29,8 @@ pub(super) fn become_init(request: &Request, env: Strings) -> Error {
     let mut args: Vec<&CStr> = Vec::from([path.as_c_str(), c"--"]);
     args.extend(request.command);
     let handed_over = request.rich.poststop.as_ref();
-    let handed_over = handed_over.map(|line| CString::new(format!("{}={line}", poststop::VARIABLE)));
+    let handed_over =
+        handed_over.map(|line| CString::new(format!("{}={line}", poststop::VARIABLE)));
     let handed_over = handed_over.and_then(Result::ok);
     let mut env: Vec<&CStr> = env.to_vec();
     env.extend(handed_over.as_deref());

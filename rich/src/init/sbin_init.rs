@@ -15,7 +15,8 @@ use rustix::{
 
 use super::{Error, beside_us, boot, systemd};
 use crate::{
-    Strings, base_name, exec::{check, explain, find},
+    Strings, base_name,
+    exec::{check, explain, find},
     file,
     run::Request,
     service, sys,

@@ -4,10 +4,7 @@ use alloc::{ffi::CString, format, string::String, vec::Vec};
 use core::ffi::CStr;
 
 use contract::{Mode, Restart};
-use rustix::{
-    fs::symlink,
-    io::Errno,
-};
+use rustix::{fs::symlink, io::Errno};
 
 use super::{
     Error, beside_us,
@@ -23,12 +20,15 @@ use crate::{
 };
 
 /// Where distributions have it.
-const PLACES: [&CStr; 3] =
-    [c"/usr/lib/systemd/systemd", c"/lib/systemd/systemd", c"/run/current-system/systemd/lib/systemd/systemd"];
+const PLACES: [&CStr; 3] = [
+    c"/usr/lib/systemd/systemd",
+    c"/lib/systemd/systemd",
+    c"/run/current-system/systemd/lib/systemd/systemd",
+];
 
 /// What would manage the node's hardware, kernel, clock or network instead of the container's, or
 /// wait for a terminal that is not there.
-const MASKED: [&str; 36] = [
+const MASKED: [&str; 37] = [
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
     "systemd-udevd-kernel.socket",
@@ -37,6 +37,7 @@ const MASKED: [&str; 36] = [
     "systemd-hwdb-update.service",
     "systemd-firstboot.service",
     "systemd-modules-load.service",
+    "modprobe@.service",
     "kmod-static-nodes.service",
     "systemd-sysctl.service",
     "systemd-remount-fs.service",

@@ -59,14 +59,8 @@ impl fmt::Display for Error {
 }
 
 /// The flags that are annotations: those that concern the container, not the pod.
-const KEYS: [Key; 6] = [
-    Key::Mode,
-    Key::Initscript,
-    Key::Initcmd,
-    Key::InitscriptTimeout,
-    Key::Poststop,
-    Key::Restart,
-];
+const KEYS: [Key; 6] =
+    [Key::Mode, Key::Initscript, Key::Initcmd, Key::InitscriptTimeout, Key::Poststop, Key::Restart];
 
 impl<'a> Request<'a> {
     /// Reads the arguments of `rich run`.

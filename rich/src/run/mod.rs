@@ -62,8 +62,20 @@ pub(crate) fn main(args: Strings, env: Strings) -> u8 {
 }
 
 fn prepare(request: &Request, env: Strings, tail: &mut Tail) -> Result<(), Failed> {
-    init::prepare(request.rich.mode)?;
-    let Some(init) = &request.rich.init else { return Ok(()) };
+    let rich = &request.rich;
+    init::prepare(rich.mode)?;
+    if rich.init.is_none() && !rich.mode.boots_the_image() {
+        return Ok(());
+    }
     let signals = SignalFd::open().map_err(|errno| Failed::Kernel("a signalfd", errno))?;
-    script::run(init, request.rich.init_timeout, env, &signals, tail)
+    if let Some(init) = &rich.init {
+        script::run(init, rich.init_timeout, env, &signals, tail)?;
+    }
+    // dumb-init reads what has come meanwhile. The image's init would take it for something else.
+    if rich.mode.boots_the_image()
+        && let Some(signal) = script::stop_among(&signals)
+    {
+        return Err(Failed::Stopped { what: "the start".into(), signal });
+    }
+    Ok(())
 }

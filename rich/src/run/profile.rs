@@ -6,8 +6,21 @@ use crate::{Strings, env, file};
 
 /// What a login sets by itself, for the user that logs in, and what a shell lets nobody set.
 const NOT_OURS: [&[u8]; 15] = [
-    b"HOME", b"USER", b"LOGNAME", b"SHELL", b"MAIL", b"TERM", b"PWD", b"OLDPWD", b"SHLVL", b"_",
-    b"UID", b"EUID", b"PPID", b"BASHOPTS", b"SHELLOPTS",
+    b"HOME",
+    b"USER",
+    b"LOGNAME",
+    b"SHELL",
+    b"MAIL",
+    b"TERM",
+    b"PWD",
+    b"OLDPWD",
+    b"SHLVL",
+    b"_",
+    b"UID",
+    b"EUID",
+    b"PPID",
+    b"BASHOPTS",
+    b"SHELLOPTS",
 ];
 
 /// Writes the file. Where the folder is missing or read-only there is none, and that is fine.

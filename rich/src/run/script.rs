@@ -71,7 +71,7 @@ pub(super) fn run(
     match errno {
         Some(errno) => Err(Failed::NotRun {
             failure: exec::explain(program.path(), errno),
-            what: program.what,
+            what: program.kind(),
         }),
         None => outcome,
     }
@@ -102,6 +102,12 @@ impl Program {
         Ok(Self { what, words, script })
     }
 
+    /// What it is called where its path is named anyway.
+    fn kind(&self) -> String {
+        let key = if self.script { Key::Initscript } else { Key::Initcmd };
+        key.short().into()
+    }
+
     fn path(&self) -> &CStr {
         self.words.first().map_or(c"", CString::as_c_str)
     }
@@ -111,8 +117,7 @@ impl Program {
         if self.script && crlf::is_crlf(&exec::head(self.path())) {
             return Ok(());
         }
-        exec::check(self.path())
-            .map_err(|failure| Failed::NotRun { what: self.what.clone(), failure })
+        exec::check(self.path()).map_err(|failure| Failed::NotRun { what: self.kind(), failure })
     }
 
     /// In the child: sets everything up and becomes the program. Comes back with why not.
@@ -225,11 +230,8 @@ impl Watch<'_> {
         if i64::from(received.sender) == i64::from(getpid().as_raw_nonzero().get()) {
             return;
         }
-        let signal = match received.number {
-            number::SYSTEMD_STOP => number::TERM,
-            other => other,
-        };
-        self.send(signal);
+        let signal = meant(received.number);
+        sys::kill_all(self.pid, signal);
         if self.ending.is_none() && STOPS.contains(&signal) {
             self.ending = Some(Ending::Stopped(signal));
             self.deadline = Some(now().saturating_add(STOP_GRACE));
@@ -239,18 +241,11 @@ impl Watch<'_> {
     fn time_is_over(&mut self) {
         if self.ending.is_some() {
             self.deadline = None;
-            self.send(number::KILL);
+            sys::kill_all(self.pid, number::KILL);
         } else {
             self.ending = Some(Ending::TimedOut);
             self.deadline = Some(now().saturating_add(TIMEOUT_GRACE));
-            self.send(number::TERM);
-        }
-    }
-
-    /// Sends to the script's group; to it alone where it has left its group.
-    fn send(&self, signal: u8) {
-        if sys::kill_group(self.pid, signal).is_err() {
-            let _ = sys::kill(self.pid, signal);
+            sys::kill_all(self.pid, number::TERM);
         }
     }
 
@@ -270,6 +265,20 @@ impl Watch<'_> {
             }
         }
     }
+}
+
+/// What a signal asks for: systemd's own is a stop like the usual one.
+fn meant(signal: u8) -> u8 {
+    if signal == number::SYSTEMD_STOP { number::TERM } else { signal }
+}
+
+/// The signal among those that wait that tells the container to stop.
+pub(super) fn stop_among(signals: &SignalFd) -> Option<u8> {
+    let mut stop = None;
+    while let Some(received) = signals.next() {
+        stop = stop.or(Some(meant(received.number)).filter(|signal| STOPS.contains(signal)));
+    }
+    stop
 }
 
 /// The time since the machine's start.

@@ -10,11 +10,11 @@ use contract::Restart;
 use rustix::{
     fs::Mode,
     io::Errno,
+    process::chdir,
     process::{
         Gid, Pid, Resource, Rlimit, Uid, getcwd, getgid, getgroups, getrlimit, getuid, setrlimit,
         umask,
     },
-    process::chdir,
     thread::{set_thread_gid, set_thread_groups, set_thread_uid},
 };
 

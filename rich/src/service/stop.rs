@@ -72,7 +72,8 @@ pub(super) fn end_systemd(code: u8, env: Strings) -> u8 {
 
 /// Runs systemctl and gives its exit code.
 fn systemctl(args: &[&str], env: Strings) -> u8 {
-    let words: Result<Vec<CString>, _> = ["systemctl"].iter().chain(args).copied().map(CString::new).collect();
+    let words: Result<Vec<CString>, _> =
+        ["systemctl"].iter().chain(args).copied().map(CString::new).collect();
     let (Ok(words), Ok(forked)) = (words, sys::fork()) else { return u8::MAX };
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     match forked {

@@ -11,9 +11,7 @@ use rustix::{
     fd::OwnedFd,
     fs::{Mode, OFlags, open},
     io::Errno,
-    process::{
-        Pid, PidfdFlags, PidfdGetfdFlags, chdir, pidfd_getfd, pidfd_open, setsid,
-    },
+    process::{Pid, PidfdFlags, PidfdGetfdFlags, chdir, pidfd_getfd, pidfd_open, setsid},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 

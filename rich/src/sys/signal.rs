@@ -29,6 +29,7 @@ pub(crate) mod number {
     pub(crate) const INT: u8 = 2;
     pub(crate) const QUIT: u8 = 3;
     pub(crate) const KILL: u8 = 9;
+    pub(crate) const PIPE: u8 = 13;
     pub(crate) const TERM: u8 = 15;
     pub(crate) const CHLD: u8 = 17;
     pub(crate) const STOP: u8 = 19;
@@ -105,21 +106,49 @@ pub(crate) fn block_all() {
     set_mask(u64::MAX);
 }
 
-/// Blocks none.
+/// Blocks none. A SIGPIPE of our own writing is dropped: it must not be the end of the program
+/// that we become.
 pub(crate) fn unblock_all() {
+    // To ignore a signal discards it.
+    set_action(PIPE, SIG_IGN);
+    set_action(PIPE, SIG_DFL);
     set_mask(0);
 }
 
-/// Gives every signal its default action, also those that were ignored when we were started.
+/// Gives every signal that was ignored when we were started its default action. The others have
+/// it: nobody here installs a handler.
 pub(crate) fn default_all() {
-    for number in 1..=64_usize {
-        // struct sigaction of the kernel: handler, flags, restorer, mask; 0 is SIG_DFL.
-        let default = [0_usize; 4];
-        let action = ptr::from_ref(&default).addr();
-        // SAFETY: the action outlives the call and asks for no handler. KILL and STOP answer
-        // an error, and there is nothing to set.
-        let _ = unsafe { syscall(__NR_rt_sigaction, [number, action, 0, SET_SIZE, 0]) };
+    for number in 1..=64 {
+        // Setting it anew would also discard a SIGCHLD that is waiting (do_sigaction in the
+        // kernel's kernel/signal.c).
+        if action(number) == Ok(SIG_IGN) {
+            set_action(number, SIG_DFL);
+        }
     }
+}
+
+/// `struct sigaction` of the kernel: handler, flags, restorer, mask.
+type Action = [usize; 4];
+/// The two handlers that are none.
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+const PIPE: usize = number::PIPE as usize;
+
+/// The handler of a signal.
+fn action(number: usize) -> Result<usize, Errno> {
+    let mut action = Action::default();
+    let old = ptr::from_mut(&mut action).expose_provenance();
+    // SAFETY: the kernel writes an action, which has room for it and outlives the call.
+    unsafe { syscall(__NR_rt_sigaction, [number, 0, old, SET_SIZE, 0])? };
+    Ok(action[0])
+}
+
+/// Ignores a signal or gives it its default action.
+fn set_action(number: usize, handler: usize) {
+    let action: Action = [handler, 0, 0, 0];
+    let action = ptr::from_ref(&action).addr();
+    // SAFETY: the action outlives the call, and its handler is none.
+    let _ = unsafe { syscall(__NR_rt_sigaction, [number, action, 0, SET_SIZE, 0]) };
 }
 
 /// Sends a signal, also a real-time one, to a process.
@@ -130,6 +159,15 @@ pub(crate) fn kill(pid: Pid, signal: u8) -> Result<(), Errno> {
 /// Sends a signal, also a real-time one, to a process group.
 pub(crate) fn kill_group(group: Pid, signal: u8) -> Result<(), Errno> {
     send(-group.as_raw_nonzero().get(), signal)
+}
+
+/// Sends a signal to all that a child has started, or to it alone as long as it has no group of
+/// its own: between fork and setsid, or where it has left its group.
+pub(crate) fn kill_all(child: Pid, signal: u8) {
+    if kill_group(child, signal).is_err() {
+        // Whoever is not there any more needs no signal.
+        let _ = kill(child, signal);
+    }
 }
 
 fn send(target: i32, signal: u8) -> Result<(), Errno> {

@@ -1,6 +1,7 @@
 //! Runs the real program, away from the files of the machine. Needs root, for namespaces.
 
 #![allow(dead_code)] // Every test file uses a part of it.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use std::{
     fs,
@@ -159,6 +160,11 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Reads no more of standard error.
+    pub(crate) fn close_stderr(&mut self) {
+        self.child.stderr = None;
     }
 
     /// What was to be written to.

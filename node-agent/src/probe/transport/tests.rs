@@ -94,18 +94,9 @@ fn a_question_is_posted_and_its_answer_comes_back() {
     assert_eq!((answer.status, &answer.body[..]), (200, &b"not JSON"[..]));
     let request = request.recv().unwrap();
     let port = endpoint.address.port();
-    assert!(
-        request.starts_with("POST /mutate?timeout=5s HTTP/1.1\r\n"),
-        "{request}"
-    );
-    assert!(
-        request.contains(&format!("host: {NAME}:{port}\r\n")),
-        "{request}"
-    );
-    assert!(
-        request.contains("content-type: application/json\r\n"),
-        "{request}"
-    );
+    assert!(request.starts_with("POST /mutate?timeout=5s HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains(&format!("host: {NAME}:{port}\r\n")), "{request}");
+    assert!(request.contains("content-type: application/json\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\n{\"a\":1}"), "{request}");
 }
 
@@ -169,25 +160,14 @@ fn what_does_not_speak_tls_or_is_not_there_is_told() {
     let error = asked(&plain).unwrap_err();
     assert!(matches!(error, TransportError::Handshake(_)), "{error}");
     let gone = endpoint(&ca, drop);
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let error = asked(&Endpoint {
-        address: free,
-        ..gone
-    })
-    .unwrap_err();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = asked(&Endpoint { address: free, ..gone }).unwrap_err();
     assert!(matches!(error, TransportError::Connect(_)), "{error}");
 }
 
 #[test]
 fn a_ca_bundle_without_a_certificate_is_told() {
-    for ca in [
-        "",
-        "PEM",
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    ] {
+    for ca in ["", "PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let endpoint = Endpoint {
             address: "127.0.0.1:1".parse().unwrap(),
             server_name: NAME.to_owned(),
