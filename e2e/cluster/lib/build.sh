@@ -75,7 +75,7 @@ binaries_built() {
 
 build_binaries() {
   binaries_built && return
-  lock programs-build
+  lock build-programs "the programs in $cache"
   binaries_built && return
   local missing=() at=0 folder new
   command -v go >/dev/null || fail "building the cluster needs Go (its version stands in modules/kubernetes/go.mod) and there is no \"go\" in PATH"
@@ -104,24 +104,24 @@ build_module() {
   mkdir -p "$cache/programs"
   new=$(mktemp -d "$cache/programs/new.XXXXXX")
   chmod 755 "$new"
-  with_progress "building $module ($2)" "$log" run_recipe "$module" "$new" ||
-    fail "building $module failed: \"$(last_line "$log")\"; read $log"
+  with_progress "building $module ($2)" "$log" run_recipe "$module" "$new"
   mv -T "$new" "$folder"
 }
 
 run_recipe() {
-  cd "$here/modules/$1"
+  cd "$here/modules/$1" || exit
   "recipe_$1" "$2"
 }
 
 # with_progress WHAT LOG COMMAND...: runs the command, its output in LOG, and says every 15 seconds that it still does.
+# A failure ends the script. Not to be called in a condition: there the shell would not stop at the command's first error.
 with_progress() {
   local what=$1 log=$2 start next pid status=0
   shift 2
   start=$(now_ms)
   next=$((start + 15000))
   say "$what ..."
-  (set -e; "$@") >"$log" 2>&1 &
+  "$@" >"$log" 2>&1 &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     sleep 0.2
@@ -130,8 +130,8 @@ with_progress() {
     next=$((next + 15000))
   done
   wait "$pid" || status=$?
-  [ $status -ne 0 ] || say "$what: done in $(seconds_since "$start") s"
-  return $status
+  [ $status -eq 0 ] || fail "$what failed (exit $status): \"$(last_line "$log")\"; read $log"
+  say "$what: done in $(seconds_since "$start") s"
 }
 
 verb_build() {

@@ -36,23 +36,15 @@ own_state() {
   touch "$state/.rich-pouch-cluster"
 }
 
-# lock NAME: one holder at a time; held until the script ends. Long-lived children close the descriptor, named by $held_locks.
-held_locks=()
+# lock NAME WHAT: one holder at a time; held until the script ends, and its children: those that stay close the descriptor.
 lock() {
   local descriptor
   mkdir -p "$cache"
   exec {descriptor}>"$cache/$1.lock"
   if ! flock -n "$descriptor"; then
-    say "waiting: another \"cluster\" is at work on the ${1%-*}"
+    say "waiting: another \"cluster\" is at work on $2"
     flock "$descriptor"
   fi
-  held_locks+=("$descriptor")
-}
-
-# To be called in the children that outlive the script.
-drop_locks() {
-  local descriptor
-  for descriptor in "${held_locks[@]}"; do exec {descriptor}>&-; done
 }
 
 # now_ms: milliseconds since some fixed time.

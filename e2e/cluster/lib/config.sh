@@ -9,7 +9,7 @@ make_pki() {
   rm -rf "$pki_new"
   mkdir -p "$pki_new"
   (
-    cd "$pki_new"
+    cd "$pki_new" || exit
     new_key ca
     openssl req -x509 -new -key ca.key -subj /CN=kubernetes -days 3650 -out ca.crt \
       -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,digitalSignature
@@ -25,7 +25,8 @@ make_pki() {
     new_certificate scheduler /CN=system:kube-scheduler
     new_certificate proxy /CN=system:kube-proxy
     new_certificate dns /O=system:masters/CN=cluster-dns
-  ) >"$state/log/openssl.log" 2>&1 ||
+  ) >"$state/log/openssl.log" 2>&1 & # and not as a condition: there the shell would not stop at the first error
+  wait $! ||
     fail "the certificates could not be made: \"$(last_line "$state/log/openssl.log")\"; read $state/log/openssl.log"
   mv -T "$pki_new" "$etc/pki"
 }

@@ -5,7 +5,7 @@ verb_down() {
   local started
   started=$(now_ms)
   need_root
-  lock "$cluster_id-cluster"
+  lock "cluster-$cluster_id" "the cluster in $state"
   if [ ! -e "$state/.rich-pouch-cluster" ]; then
     [ -n "$(cgroup_pids)" ] || { say "there is no cluster in $state"; return; }
   fi

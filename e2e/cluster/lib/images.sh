@@ -20,7 +20,7 @@ build_images() {
   local name log missing=() at=0
   for name in "${images[@]}"; do [ -e "$(image_archive "$name")" ] || missing+=("$name"); done
   [ ${#missing[@]} -gt 0 ] || return 0
-  lock images-build
+  lock build-images "the images in $cache"
   rm -rf "$cache"/images/new.* # of builds that were killed
   for name in "${missing[@]}"; do
     at=$((at + 1))
@@ -28,8 +28,7 @@ build_images() {
     need_root
     need_packages "${image_packages[@]}"
     log=$cache/build-image-$name.log
-    with_progress "building the image $(image_ref "$name") ($at/${#missing[@]})" "$log" make_image "$name" ||
-      fail "building the image $name failed: \"$(last_line "$log")\"; read $log"
+    with_progress "building the image $(image_ref "$name") ($at/${#missing[@]})" "$log" make_image "$name"
   done
 }
 
@@ -104,8 +103,33 @@ debian() {
     "$1" "$layer" "${sources[@]}"
 }
 
-# load_archive FILE: into the cluster's containerd, where the kubelet sees it. Prints what was loaded.
-load_archive() { on_node ctr --namespace k8s.io images import - <"$1"; }
+# archive_names FILE: the names of the images in an OCI or docker archive, written in full.
+archive_names() {
+  local json
+  json=$({ tar -xOf "$1" --wildcards --no-anchored index.json manifest.json 2>/dev/null || true; } | tr -d '[:space:]')
+  {
+    grep -oE '"RepoTags":\[[^]]*\]' <<<"$json" | sed 's/^"RepoTags"://' | grep -oE '"[^"]+"' || true
+    grep -oE '"(io\.containerd\.image\.name|org\.opencontainers\.image\.ref\.name)":"[^"]+"' <<<"$json" |
+      sed 's/^"[^"]*"://' | grep / || true
+  } | tr -d '"' | sed -E 's#^[^/]+$#docker.io/library/&#; t; /^(localhost|[^/]*[.:][^/]*)\//!s#^#docker.io/#' | sort -u
+}
+
+# load_archive FILE: into the cluster's containerd, until the kubelet's side of it knows the images too.
+load_archive() {
+  local name
+  on_node ctr --namespace k8s.io images import - <"$1" || return
+  for name in $(archive_names "$1"); do
+    wait_until 10 kubelet_has "$name" || return
+  done
+}
+# kubelet_has NAME: whether the image of that name is, for the kubelet, the one that containerd has.
+kubelet_has() {
+  local id digest
+  id=$(on_node crictl --config "$etc/crictl.yaml" inspecti --output go-template --template "{{.status.id}}" "$1" 2>/dev/null) || return
+  digest=$(image_digest "$1")
+  [ -n "$id" ] && [ -n "$digest" ] && [ "$(image_digest "$id")" = "$digest" ]
+}
+image_digest() { on_node ctr --namespace k8s.io images ls "name==\"$1\"" | awk 'NR == 2 { print $3 }'; }
 
 # load_images: those test images that the running cluster does not have yet.
 load_images() {
@@ -124,7 +148,7 @@ verb_images() {
   need_root
   build_images
   find_binaries
-  lock "$cluster_id-cluster"
+  lock "cluster-$cluster_id" "the cluster in $state"
   cluster_runs || fail "the images are built, but there is no cluster to load them into: run \"cluster up\", which loads them"
   load_images
   on_node ctr --namespace k8s.io images ls -q | grep ^localhost/
@@ -133,7 +157,19 @@ verb_images() {
 verb_load_image() {
   [ $# -eq 1 ] || { say "load-image takes one archive: cluster load-image FILE"; exit 2; }
   need_root
-  [ "$1" = - ] || [ -r "$1" ] || fail "there is no archive \"$1\" to load"
   need_cluster
-  load_archive "${1/#-//dev/stdin}" || fail "the archive \"$1\" could not be loaded: what containerd says stands above"
+  local archive=$1 names log
+  if [ "$archive" = - ]; then
+    spool=$(mktemp "$state/archive.XXXXXX")
+    trap 'rm -f "$spool"' EXIT
+    cat >"$spool"
+    archive=$spool
+  fi
+  [ -r "$archive" ] || fail "there is no archive \"$1\" to load"
+  # One without a full name would be given one that the kubelet cannot use, and spoil the image under its other names.
+  names=$(archive_names "$archive")
+  [ -n "$names" ] || fail "the archive \"$1\" has no image with a full name: docker archives have it in RepoTags, OCI archives in the annotation org.opencontainers.image.ref.name (localhost/app:test, not just test)"
+  log=$state/log/images.log
+  load_archive "$archive" >>"$log" 2>&1 || fail "the archive \"$1\" could not be loaded: \"$(last_line "$log")\"; read $log"
+  printf 'loaded %s\n' "${names//$'\n'/ }"
 }

@@ -39,5 +39,5 @@ on_node() {
   local net mnt
   net=$(node_namespace net) || return 1
   mnt=$(node_namespace mnt)
-  PATH=$bin:$PATH nsenter --net="$net" --mount="$mnt" -- "$@"
+  CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 PATH=$bin:$PATH nsenter --net="$net" --mount="$mnt" -- "$@"
 }

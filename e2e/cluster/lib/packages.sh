@@ -2,10 +2,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
 # What running the cluster takes, as COMMAND=PACKAGE.
-run_packages=(nft=nftables ip=iproute2 nsenter=util-linux openssl=openssl curl=curl mount=mount conntrack=conntrack)
+run_packages=(nft=nftables ip=iproute2 nsenter=util-linux mount=mount openssl=openssl curl=curl)
 # What building takes besides Go; a path stands for a file.
-build_packages=(gcc=gcc /usr/include/seccomp.h=libseccomp-dev)
-image_packages=(mmdebstrap=mmdebstrap gcc=gcc dpkg-deb=dpkg)
+build_packages=(gcc=gcc /usr/include/stdlib.h=libc6-dev pkg-config=pkg-config /usr/include/seccomp.h=libseccomp-dev)
+image_packages=(mmdebstrap=mmdebstrap gcc=gcc /usr/include/stdlib.h=libc6-dev)
 
 # need_packages COMMAND=PACKAGE...: installs those whose command or file is missing.
 need_packages() {

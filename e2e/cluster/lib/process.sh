@@ -75,17 +75,20 @@ component_pid() {
 }
 runs() { component_pid "$1" >/dev/null; }
 
-# launch NAME COMMAND...: starts it, its output at the end of log/NAME.log. The child itself writes down who it is before
-# it becomes the command, so that a script killed at any moment leaves no process unknown.
+# launch NAME COMMAND...: starts it, its output at the end of log/NAME.log. The child itself writes down who it is, and
+# until then it holds the script's locks, so that a script killed at any moment leaves no process unknown.
 declare -A launched=()
 launch() {
-  local name=$1 pid
+  local name=$1 pid descriptor
   shift
   (
-    drop_locks
-    join_cgroups
     pid=$BASHPID
+    join_cgroups
     write "$state/run/$name.pid" <<<"$pid $(start_time "$pid")"
+    for descriptor in "/proc/$pid/fd"/*; do # the locks, and whatever the script's caller left open
+      descriptor=${descriptor##*/}
+      [ "$descriptor" -le 2 ] || exec {descriptor}>&-
+    done
     exec setsid "$@"
   ) </dev/null >>"$state/log/$name.log" 2>&1 &
   launched[$name]=$!

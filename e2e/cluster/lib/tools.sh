@@ -34,7 +34,7 @@ verb_node() {
   KUBECONFIG=$node_kubeconfig PATH=$bin:$PATH exec nsenter --net="$(node_namespace net)" --mount="$(node_namespace mnt)" -- "$@"
 }
 
-verb_ctr() { verb_node ctr --namespace k8s.io "$@"; }
+verb_ctr() { CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 verb_node ctr --namespace k8s.io "$@"; }
 verb_crictl() { verb_node crictl --config "$etc/crictl.yaml" "$@"; }
 
 need_node() {
@@ -45,6 +45,7 @@ need_node() {
 
 verb_logs() {
   local name=${1:-} log
+  name=${name#kube-}
   if [ -z "$name" ]; then
     [ -d "$state/log" ] || fail "there is no cluster in $state, so there are no logs"
     ls "$state"/log/*.log

@@ -25,15 +25,15 @@ verb_up() {
   need_packages "${run_packages[@]}"
   build_binaries
   build_images
+  lock "cluster-$cluster_id" "the cluster in $state"
   own_state
-  lock "$cluster_id-cluster"
   trap 'say "stopped; \"cluster up\" goes on, \"cluster down\" clears up"; exit 130' INT TERM
 
   if [ -e "$state/key" ] && [ "$(cat "$state/key")" != "$(cluster_key)" ]; then
     say "the cluster in $state was started from other programs or another configuration: making it anew"
     clear_cluster
     own_state
-  elif [ -e "$state/key" ] && [ -z "$(first_unhealthy)" ] && node_ready; then
+  elif [ -e "$state/ready" ] && [ -z "$(first_unhealthy)" ] && node_ready; then
     load_images
     say "up already (KUBECONFIG=$kubeconfig)"
     return
@@ -42,8 +42,14 @@ verb_up() {
     clear_cluster
     own_state
   elif [ -e "$state/ready" ]; then
-    # In a subshell: whatever goes wrong there, a new cluster is the answer.
-    if (repair); then
+    # In a subshell, as whatever goes wrong there, a new cluster is the answer; not as a condition, as there the shell
+    # would not stop at the first error.
+    local repaired
+    set +e
+    (set -e; repair)
+    repaired=$?
+    set -e
+    if [ $repaired -eq 0 ]; then
       say "up again after $(seconds_since "$started") s (KUBECONFIG=$kubeconfig)"
       return
     fi
@@ -115,7 +121,7 @@ wait_healthy() {
 wait_for() {
   local seconds=$1 what=$2 component=$3
   shift 3
-  wait_until "$seconds" done_or_dead "$@" >/dev/null 2>&1 ||
+  wait_until "$seconds" done_or_dead "$@" ||
     fail "$what was waited for in vain for $seconds s: \"$(last_line "$state/log/$component.log")\"; read $state/log/$component.log"
   local name
   for name in "${!launched[@]}"; do runs "$name" || component_failed "$name"; done
@@ -123,7 +129,7 @@ wait_for() {
 done_or_dead() {
   local name
   for name in "${!launched[@]}"; do runs "$name" || return 0; done
-  "$@"
+  ("$@") >/dev/null 2>&1 # a subshell, so that a message of the script's own never goes the same way
 }
 
 # start_pod: the last proof is a pod that runs.
