@@ -10,13 +10,14 @@ help: ## say what there is
 demo: ## show it at work, on a test cluster or with CLUSTER=current IMAGE=registry/name:tag on yours
 	@deploy/demo
 
-test: cluster check unit chart e2e ## everything that CI runs
+test: cluster check unit chart image e2e ## everything that CI runs
 
 cluster: ## start the test cluster
 	$(CLUSTER_TOOL) up
 
-check: ## format and lints
+check: ## format, lints and documentation
 	cargo fmt --all --check
+	.ci/lint-shell
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
@@ -24,13 +25,14 @@ unit: ## unit, property and program tests
 	cargo test --workspace --locked --exclude rich-pouch-e2e
 
 chart: ## lint the chart, and see that it refuses values that it does not know
-	deploy/lint-chart
+	.ci/lint-chart
 
 e2e: ## end-to-end tests on the test cluster, which must be up
 	e2e/run
 
-image: ## build the image as an OCI archive in build/
+image: ## build the image as an OCI archive in build/, and check it
 	deploy/image/build
+	deploy/image/check
 
 clean: ## take away what was built here
 	cargo clean
