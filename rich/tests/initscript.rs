@@ -259,7 +259,7 @@ fn poststop_runs_after_the_application_and_changes_no_exit_code() {
     let folder = Folder::installed();
     let script = folder.script("post", "#!/bin/sh\necho \"after, $1\"\nexit 9\n");
     let poststop = format!("--poststop={script} really");
-    let command = "echo before; env | grep -c RICH_; exit 5";
+    let command = "echo before; env | grep -c RICH_POSTSTOP; exit 5";
     let output = finish(&mut folder.run(&[DUMB, &poststop], &["sh", "-c", command]));
     assert_eq!(code(&output), 5);
     assert_eq!(stdout(&output), "before\n0\nafter, really\n");
