@@ -21,8 +21,10 @@ check: ## format, lints and documentation
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
-unit: ## unit, property and program tests
+unit: ## unit, property and program tests; the reference for dumb-init passes ours, too
+	.ci/install dumb-init=dumb-init
 	cargo test --workspace --locked --exclude rich-pouch-e2e
+	DUMB_INIT=/usr/bin/dumb-init cargo test --package rich --locked --test dumb_init --test signals --test terminal
 
 chart: ## lint the chart, and see that it refuses values that it does not know
 	.ci/lint-chart

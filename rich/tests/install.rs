@@ -31,7 +31,7 @@ fn installing_again_replaces_the_files_and_hurts_nobody_who_runs_them() {
     let folder = Folder::installed();
     let before = fs::metadata(folder.path("rich")).unwrap().ino();
     let mut running = support::Running::start(&mut folder.dumb_init(&["sleep", "1000"]));
-    running.until_signals_are_blocked();
+    running.until_the_application_runs();
     // By the installed copy itself, and with a umask that would take every right.
     let again = format!("umask 777; exec {0}/rich install {0}", folder.path(""));
     assert!(Command::new("sh").args(["-c", &again]).status().unwrap().success());

@@ -154,6 +154,13 @@ verb_images() {
   on_node ctr --namespace k8s.io images ls -q | grep ^localhost/
 }
 
+verb_image_archive() {
+  [ $# -eq 1 ] || { say "image-archive takes one name, of ${images[*]}: cluster image-archive NAME"; exit 2; }
+  [ -e "$here/images/$1.sh" ] || fail "there is no test image \"$1\", but ${images[*]}"
+  build_images
+  image_archive "$1"
+}
+
 verb_load_image() {
   [ $# -eq 1 ] || { say "load-image takes one archive: cluster load-image FILE"; exit 2; }
   need_root

@@ -28,6 +28,21 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The original, where it is tested in the place of ours.
+pub(crate) fn original() -> Option<String> {
+    std::env::var("DUMB_INIT").ok()
+}
+
+/// Says whether a test is of something in which the original is known to differ, and that is what
+/// is tested.
+pub(crate) fn only_ours(difference: &str) -> bool {
+    let skipped = original().is_some();
+    if skipped {
+        println!("not of the original: {difference}");
+    }
+    skipped
+}
+
 /// A folder with an installed `rich` and `dumb-init`, and whatever a test puts there.
 pub(crate) struct Folder(PathBuf);
 
@@ -48,7 +63,12 @@ impl Folder {
         folder
     }
 
+    /// The path of a file of the folder; for `dumb-init`, the one that is tested: ours, or the
+    /// original where `DUMB_INIT` names it, which must pass the same tests.
     pub(crate) fn path(&self, name: &str) -> String {
+        if let Some(original) = original().filter(|_| name == "dumb-init") {
+            return original;
+        }
         self.0.join(name).into_os_string().into_string().unwrap()
     }
 
@@ -185,11 +205,14 @@ impl Running {
         rest
     }
 
-    /// Waits until it reads its signals instead of dying of them.
-    pub(crate) fn until_signals_are_blocked(&self) {
+    /// Waits until it has become dumb-init and the application runs: from then on no signal is
+    /// lost.
+    pub(crate) fn until_the_application_runs(&self) {
         let pid = self.pid();
-        until("signals are blocked", || {
-            process(pid, "SigBlk").is_some_and(|mask| mask.starts_with("fffffff"))
+        until("the application runs", || {
+            let child = children(pid).first().copied();
+            let name = child.and_then(|child| process(child, "Name"));
+            name.is_some_and(|name| name != "dumb-init" && name != "rich")
         });
     }
 
