@@ -14,8 +14,12 @@ pub struct Said {
     pub text: String,
 }
 
-/// Runs the cluster's own tool with what it needs on its standard input.
-pub(crate) async fn cluster(arguments: &[&str], input: &str) -> Said {
+/// `e2e/cluster/cluster ARGUMENTS`, the cluster's own tool.
+pub async fn cluster(arguments: &[&str]) -> Said {
+    cluster_reads(arguments, "").await
+}
+
+async fn cluster_reads(arguments: &[&str], input: &str) -> Said {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/cluster");
     let mut child = Command::new(script)
         .args(arguments)
@@ -37,10 +41,11 @@ pub(crate) async fn cluster(arguments: &[&str], input: &str) -> Said {
 
 /// `kubectl ARGUMENTS`.
 pub async fn kubectl(arguments: &[&str]) -> Said {
-    cluster(&[&["kubectl"], arguments].concat(), "").await
+    cluster(&[&["kubectl"], arguments].concat()).await
 }
 
 /// `kubectl apply --namespace NAMESPACE -f -` of an object.
 pub async fn kubectl_apply(namespace: &str, object: &Value) -> Said {
-    cluster(&["kubectl", "apply", "--namespace", namespace, "-f", "-"], &object.to_string()).await
+    cluster_reads(&["kubectl", "apply", "--namespace", namespace, "-f", "-"], &object.to_string())
+        .await
 }

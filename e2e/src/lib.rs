@@ -8,18 +8,18 @@
 #![allow(clippy::missing_panics_doc, reason = "a test fails by a panic")]
 
 mod app;
-mod cluster;
 mod kubectl;
 mod namespace;
 mod pod;
+mod release;
 
 use std::time::Duration;
 
 pub use app::{App, busybox, debian};
-pub use cluster::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};
-pub use kubectl::{Said, kubectl, kubectl_apply};
+pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
+pub use release::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};
 
 /// How long a test waits for anything: a loaded machine is slow, a broken product is never right.
 pub const PATIENCE: Duration = Duration::from_mins(2);

@@ -41,7 +41,7 @@ async fn helm_set(values: &[&str]) {
     for value in values {
         arguments.extend(["--set", value]);
     }
-    let said = cluster(&arguments, "").await;
+    let said = cluster(&arguments).await;
     assert_eq!(said.code, 0, "helm upgrade {values:?}: {}", said.text);
 }
 
