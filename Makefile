@@ -2,7 +2,7 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test check unit chart e2e image cluster clean
+.PHONY: help demo test check unit chart e2e image cluster bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,10 @@ e2e: ## end-to-end tests on the test cluster, which must be up
 image: ## build the image as an OCI archive in build/, and check it
 	deploy/image/build
 	deploy/image/check
+
+bench: ## how much later an application starts in a rich container
+	.ci/install dumb-init=dumb-init
+	cargo bench --package rich --locked
 
 clean: ## take away what was built here
 	cargo clean

@@ -1,6 +1,6 @@
 //! A rich pod behaves like a machine.
 
-#![allow(clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "these are tests")]
 
 use e2e::{App, busybox, debian, in_labelled_namespace, in_namespace};
 use serde_json::json;
@@ -15,6 +15,19 @@ async fn ps_in_a_dumb_init_pod_shows_the_init_and_the_application() {
         assert_eq!(lines[2][1..], ["sleep", "10000"], "{ps}");
         assert_eq!(lines[3][1..], ["ps", "-o", "pid,args"], "{ps}");
         assert_eq!(lines.len(), 4, "{ps}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pid_1_of_a_dumb_init_pod_takes_less_than_a_megabyte() {
+    in_namespace(async |ns| {
+        let pod = ns.run(&busybox(&["sleep", "10000"]).rich("mode", "dumb-init")).await;
+        pod.exec_until(&["ps"], |ps| ps.contains("dumb-init")).await;
+        // VmRSS in kB, proc_pid_status(5).
+        let row = pod.exec(&["grep", "VmRSS", "/proc/1/status"]).await;
+        let resident: u32 = row.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap();
+        assert!(resident < 1000, "{row}");
     })
     .await;
 }
