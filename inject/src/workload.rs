@@ -186,22 +186,13 @@ fn carry(kind: &Workload, old: Option<&Object>, new: &mut Object, outcome: &mut 
     );
     let (carried, taken): (Vec<&str>, Vec<&str>) =
         changed.iter().partition(|name| wanted.contains_key(**name));
-    let is = |names: &[&str]| if names.len() == 1 { "is" } else { "are" };
-    if !carried.is_empty() {
-        outcome.warnings.push(format!(
-            "{} {} carried from the {} into its pod template",
-            carried.join(", "),
-            is(&carried),
-            kind.kind
-        ));
-    }
-    if !taken.is_empty() {
-        outcome.warnings.push(format!(
-            "{} {} taken out of the pod template with the {}'s",
-            taken.join(", "),
-            is(&taken),
-            kind.kind
-        ));
+    let carried_by = format!("carried from the {} into its pod template", kind.kind);
+    let taken_by = format!("taken out of the pod template with the {}'s", kind.kind);
+    for (names, deed) in [(carried, carried_by), (taken, taken_by)] {
+        if !names.is_empty() {
+            let is = if names.len() == 1 { "is" } else { "are" };
+            outcome.warnings.push(format!("{} {is} {deed}", names.join(", ")));
+        }
     }
     new.template.metadata.annotations = Some(wanted);
 }
