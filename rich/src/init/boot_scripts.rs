@@ -1,8 +1,8 @@
 //! Boot scripts of an image that do what only the node may do.
 //!
 //! The container is privileged, so these would find the node's clock, kernel settings, control
-//! groups, disks and screens, or would undo what the kubelet has set up: mounts, the network, and
-//! what the initscript has left in `/tmp`. They stay, for others name them as what they come
+//! groups, disks, watchdog and screens, or would undo what the kubelet has set up (mounts, host
+//! name, network) and what the initscript has left in `/tmp`. They stay, for others name them as what they come
 //! after, but do nothing.
 
 use alloc::{ffi::CString, format, string::String, vec::Vec};
@@ -18,8 +18,12 @@ use crate::file;
 const FOLDER: &str = "/etc/init.d";
 
 /// Names without `.sh` and without the order before them that busybox images have (`S10`).
-const NODE: [&str; 77] = [
+const NODE: [&str; 104] = [
+    "acpi-support",
+    "acpid",
     "alsa-utils",
+    "apparmor",
+    "auditd",
     "binfmt",
     "binfmt-support",
     "brightness",
@@ -28,8 +32,11 @@ const NODE: [&str; 77] = [
     "checkfs",
     "checkroot",
     "checkroot-bootclean",
+    "chrony",
+    "chronyd",
     "console-setup",
     "consolefont",
+    "cpufrequtils",
     "cryptdisks",
     "cryptdisks-early",
     "dev-settle",
@@ -39,15 +46,24 @@ const NODE: [&str; 77] = [
     "fsck",
     "halt",
     "hdparm",
+    "hostname",
     "hwclock",
     "hwclockfirst",
     "hwdrivers",
+    "irqbalance",
+    "iscsid",
+    "kbd",
+    "kdump-tools",
+    "kexec",
+    "kexec-load",
     "keyboard-setup",
     "keymaps",
     "killprocs",
     "kmod",
+    "loadcpufreq",
     "loadkmap",
     "localmount",
+    "loopback",
     "lvm",
     "lvm2",
     "machine-id",
@@ -65,12 +81,19 @@ const NODE: [&str; 77] = [
     "mountnfs",
     "mountnfs-bootclean",
     "mtab",
+    "multipath-tools",
     "net.eth0",
     "net.lo",
     "netmount",
     "network",
     "networking",
+    "ntp",
+    "ntpd",
+    "ntpdate",
+    "ntpsec",
     "numlock",
+    "open-iscsi",
+    "openntpd",
     "osclock",
     "procfs",
     "procps",
@@ -82,6 +105,8 @@ const NODE: [&str; 77] = [
     "seedrng",
     "sendsigs",
     "single",
+    "smartd",
+    "smartmontools",
     "staticroute",
     "swap",
     "swapfiles",
@@ -95,6 +120,8 @@ const NODE: [&str; 77] = [
     "umountnfs",
     "umountroot",
     "urandom",
+    "watchdog",
+    "wd_keepalive",
     "zfs-mount",
 ];
 
@@ -159,10 +186,10 @@ mod tests {
 
     #[test]
     fn scripts_that_would_change_the_node_are_known_by_their_names() {
-        for name in ["hwclock.sh", "cgroups", "S02sysctl", "mount-ro", "agetty.tty1"] {
+        for name in ["hwclock.sh", "cgroups", "S02sysctl", "watchdog", "agetty.tty1"] {
             assert!(is_for_the_node(name), "{name}");
         }
-        for name in ["cron", "rc", "rcS", "S50sshd", "Sysctl", "bootmisc.sh", "hostname.sh"] {
+        for name in ["cron", "rc", "rcS", "S50sshd", "Sysctl", "bootmisc.sh", "syslog"] {
             assert!(!is_for_the_node(name), "{name}");
         }
         assert!(NODE.is_sorted());

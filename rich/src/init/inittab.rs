@@ -14,9 +14,10 @@ const PATH: &CStr = c"/etc/inittab";
 /// the node's. Least of all `umount -a -r`, which many an image runs at its end: it makes every
 /// file system read-only that it cannot unmount, those of the node that the kubelet has mounted
 /// into the container included.
-const NODE: [&str; 17] = [
+const NODE: [&str; 20] = [
     "fsck",
     "halt",
+    "hostname",
     "hwclock",
     "ifdown",
     "ifup",
@@ -24,6 +25,7 @@ const NODE: [&str; 17] = [
     "mdev",
     "modprobe",
     "mount",
+    "ntpd",
     "poweroff",
     "rc.sysinit",
     "reboot",
@@ -32,6 +34,7 @@ const NODE: [&str; 17] = [
     "swapon",
     "sysctl",
     "umount",
+    "watchdog",
 ];
 
 /// A line that is neither empty nor a comment: inittab(5); busybox calls the first field the
@@ -44,7 +47,7 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn read(line: &'a str) -> Option<Self> {
+    pub(super) fn read(line: &'a str) -> Option<Self> {
         let mut fields = line.trim_start().splitn(4, ':');
         let mut next = || fields.next().map(str::trim);
         let line = Self { id: next()?, levels: next()?, action: next()?, process: next()? };
@@ -52,7 +55,7 @@ impl<'a> Line<'a> {
     }
 
     /// The name of the program, without what the inits put before it.
-    fn program(&self) -> &str {
+    pub(super) fn program(&self) -> &str {
         let mut words = self.process.trim_start_matches(['-', '+', '@']).split_whitespace();
         let name = |word: &'a str| word.rsplit('/').next().unwrap_or(word);
         let first = words.next().map_or("", name);
