@@ -21,6 +21,12 @@ pub fn debian(command: &[&str]) -> App {
     App::new("localhost/debian-systemd:test", command)
 }
 
+/// A pod of one of the test cluster's images that runs this command.
+#[must_use]
+pub fn image(name: &str, command: &[&str]) -> App {
+    App::new(&format!("localhost/{name}:test"), command)
+}
+
 impl App {
     fn new(image: &str, command: &[&str]) -> Self {
         let (program, args) = command.split_first().expect("a command");

@@ -1,9 +1,16 @@
 //! The inits that `rich run` can become: one file each.
 
 mod boot;
+mod boot_scripts;
+mod busybox;
+mod cover;
 mod dumb_init;
+mod inittab;
+mod openrc;
 mod sbin_init;
+pub(crate) mod services;
 mod systemd;
+mod sysv;
 
 use alloc::{ffi::CString, string::String};
 use core::{ffi::CStr, fmt};

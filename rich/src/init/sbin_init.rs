@@ -1,21 +1,22 @@
 //! `/sbin/init` of the image, whichever it is.
 //!
 //! systemd is systemd under another name. Those that read `/etc/inittab` (System V's and
-//! busybox's, also where OpenRC runs the services) get a line for the application.
+//! busybox's, also where OpenRC runs the services) get a line for the application, and lose what
+//! would change the node.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 use core::ffi::CStr;
 
 use contract::Mode as RichMode;
 use rustix::{
     fd::AsRawFd,
-    fs::{Access, Mode, OFlags, access, open, readlink},
+    fs::{Mode, OFlags, fchmod, open, readlink},
     io::Errno,
 };
 
-use super::{Error, beside_us, boot, systemd};
+use super::{Error, beside_us, boot, boot_scripts, busybox, openrc, systemd, sysv};
 use crate::{
-    Strings, base_name,
+    Strings, base_name, env as environment,
     exec::{check, explain, find},
     file,
     run::Request,
@@ -23,7 +24,6 @@ use crate::{
 };
 
 const INIT: &CStr = c"/sbin/init";
-const INITTAB: &CStr = c"/etc/inittab";
 const MODE: RichMode = RichMode::SbinInit;
 
 /// Becomes `/sbin/init`. Comes back only with why not.
@@ -44,17 +44,20 @@ pub(super) fn become_init(request: &Request, env: Strings) -> Error {
     if let Err(failure) = find(application, env) {
         return Error::Application(failure);
     }
-    let prepared = add_to_inittab(init)
-        .map_err(|errno| boot::Error::Prepare("/etc/inittab", errno))
-        .and_then(|()| {
-            service::write(init, request, env)
-                .map_err(|errno| boot::Error::Prepare(service::FOLDER, errno))
-        });
+    let prepared = configure(init).and_then(|()| {
+        service::write(init, request, env)
+            .map_err(|errno| boot::Error::Prepare(service::FOLDER, errno))
+    });
     if let Err(error) = prepared {
         return Error::Boot { mode: MODE, error };
     }
+    let mut env: Vec<&CStr> = environment::without(env, "container");
+    if openrc::is_there() {
+        // The one word by which it knows that it is not to manage a machine (rc_sys of rc.conf).
+        env.push(c"container=docker");
+    }
     sys::unblock_all();
-    let failure = explain(INIT, sys::execve(INIT, &[INIT], env));
+    let failure = explain(INIT, sys::execve(INIT, &[INIT], &env));
     Error::Init { mode: MODE, failure }
 }
 
@@ -80,59 +83,24 @@ fn recognize() -> Option<service::Init> {
     }
 }
 
-fn add_to_inittab(init: service::Init) -> Result<(), Errno> {
-    let old = match file::read(INITTAB, usize::MAX) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        // What busybox does without the file, but for the shells on terminals.
-        Err(Errno::NOENT) if access("/etc/init.d/rcS", Access::EXEC_OK).is_ok() => {
-            "::sysinit:/etc/init.d/rcS\n".into()
-        }
-        Err(Errno::NOENT) => String::new(),
-        Err(errno) => return Err(errno),
-    };
+/// Lets the init start the application, and nothing that would change the node.
+fn configure(init: service::Init) -> Result<(), boot::Error> {
+    let failed = |what| move |errno| boot::Error::Prepare(what, errno);
     let program = beside_us(c"rich");
-    let program = program.to_str().map_err(|_| Errno::INVAL)?;
-    file::replace("/etc", "inittab", 0o644, inittab(&old, program, init).as_bytes())
+    let program =
+        program.to_str().map_err(|_| boot::Error::Prepare("/etc/inittab", Errno::INVAL))?;
+    make_lock_folder().map_err(failed("/run/lock"))?;
+    boot_scripts::silence().map_err(failed("/etc/init.d"))?;
+    match init {
+        service::Init::Busybox => busybox::configure(program),
+        _ => sysv::configure(program),
+    }
+    .map_err(failed("/etc/inittab"))
 }
 
-/// The image's lines but for those that need a terminal, and ours.
-fn inittab(old: &str, program: &str, init: service::Init) -> String {
-    let mut new = String::new();
-    for line in old.lines() {
-        let mut words = line.split(':');
-        let action = words.nth(2).unwrap_or_default();
-        let terminal = action == "askfirst" || line.contains("getty") || line.contains("sulogin");
-        let ours = line.contains(program) || action == "restart";
-        if line.starts_with('#') || !(terminal || ours) {
-            new.push_str(line);
-            new.push('\n');
-        }
-    }
-    let (once, restart) = match init {
-        // SIGQUIT makes it become what its restart line says.
-        service::Init::Busybox => ("::once:", Some("::restart:")),
-        _ => ("rich:2345:once:", None),
-    };
-    new.extend([once, program, " supervise\n"]);
-    if let Some(restart) = restart {
-        new.extend([restart, program, " exit\n"]);
-    }
-    new
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_images_lines_stay_but_for_terminals_and_our_own() {
-        let old = "# a getty\n::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty tty1\n\
-                   ::restart:/sbin/init\n::askfirst:/bin/sh\n::once:/r/rich supervise\n";
-        let new = inittab(old, "/r/rich", service::Init::Busybox);
-        let kept = "# a getty\n::sysinit:/sbin/openrc sysinit\n::once:/r/rich supervise\n\
-                    ::restart:/r/rich exit\n";
-        assert_eq!(new, kept);
-        assert_eq!(inittab(&new, "/r/rich", service::Init::Busybox), kept);
-        assert_eq!(inittab("", "/r", service::Init::Sysv), "rich:2345:once:/r supervise\n");
-    }
+/// Debian's scripts lock here, and the one that would make it is one of those that may not run.
+fn make_lock_folder() -> Result<(), Errno> {
+    boot::make_folder(c"/run/lock")?;
+    let folder = open("/run/lock", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    fchmod(folder, Mode::from_raw_mode(0o1777))
 }

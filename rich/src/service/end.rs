@@ -13,14 +13,20 @@ use rustix::{
 };
 
 use super::{Init, Spec};
-use crate::{file::write_all, init::beside_us};
+use crate::{
+    file::write_all,
+    init::{beside_us, services},
+};
 
 const SYSV: &CStr = c"/sbin/init";
 
 /// Makes PID 1 end.
 pub(super) fn end_init() -> Result<(), Errno> {
     match Spec::read().map(|spec| spec.init) {
-        Ok(Init::Sysv) => end_sysv(),
+        Ok(Init::Sysv) => {
+            services::stop();
+            end_sysv()
+        }
         // busybox ends every process and then becomes the restart line of its inittab.
         _ => Pid::from_raw(1).map_or(Ok(()), |init| kill_process(init, Signal::QUIT)),
     }
