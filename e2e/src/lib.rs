@@ -15,7 +15,7 @@ mod release;
 
 use std::time::Duration;
 
-pub use app::{App, busybox, debian};
+pub use app::{App, Node, busybox, debian};
 pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
