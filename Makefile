@@ -2,10 +2,10 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test check unit chart e2e image cluster bench clean
+.PHONY: help demo test check unit chart e2e e2e-v2 image cluster bench clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: ## show it at work, on a test cluster or with CLUSTER=current IMAGE=registry/name:tag on yours
 	@deploy/demo
@@ -31,6 +31,9 @@ chart: ## lint the chart, and see that it refuses values that it does not know
 
 e2e: ## end-to-end tests on the test cluster, which must be up
 	e2e/run
+
+e2e-v2: ## end-to-end tests on a node with control groups of version 2, which it starts
+	WITH_V2_NODE=1 e2e/run --test v2
 
 image: ## build the image as an OCI archive in build/, and check it
 	deploy/image/build

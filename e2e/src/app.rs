@@ -3,6 +3,15 @@
 use contract::PREFIX;
 use serde_json::{Map, Value, json};
 
+/// A node of the test cluster, by the version of control groups that it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Node {
+    /// The first node: what the machine has that the cluster runs on.
+    V1,
+    /// The second, which is there when the cluster was started with `--with-v2-node`.
+    V2,
+}
+
 /// A pod with one container, or the template of one.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -50,6 +59,20 @@ impl App {
     #[must_use]
     pub fn rich(self, key: &str, value: &str) -> Self {
         self.with("/metadata/annotations", json!({format!("{PREFIX}{key}"): value}))
+    }
+
+    /// Runs it on this node. Where nothing is said it is the first: the second wants to be asked.
+    #[must_use]
+    pub fn on(self, node: Node) -> Self {
+        const LABEL: &str = "rich-pouch.test/cgroup";
+        let version = match node {
+            Node::V1 => "v1",
+            Node::V2 => "v2",
+        };
+        self.spec(json!({
+            "nodeSelector": {LABEL: version},
+            "tolerations": [{"key": LABEL, "operator": "Exists"}],
+        }))
     }
 
     /// Mounts a ConfigMap with executable scripts at `/scripts`.

@@ -15,7 +15,8 @@ mod release;
 
 use std::time::Duration;
 
-pub use app::{App, busybox, debian, image};
+pub use app::{App, Node, busybox, debian, image};
+pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;

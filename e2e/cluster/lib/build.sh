@@ -135,7 +135,10 @@ with_progress() {
 }
 
 verb_build() {
+  local with_v2=''
+  with_v2_option "$@"
   need_packages "${run_packages[@]}"
   build_binaries
   build_images
+  [ -z "$with_v2" ] || build_v2_disk
 }

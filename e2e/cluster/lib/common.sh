@@ -66,9 +66,10 @@ wait_until() {
   done
 }
 
-# last_line FILE: the last line that is not blank, cut to a length that fits a sentence.
+# last_line FILE: the last line that says something, cut to a length that fits a sentence. A virtual machine's console
+# has carriage returns, and at its end the kernel's word that it ends.
 last_line() {
-  { grep -v '^[[:space:]]*$' "$1" 2>/dev/null || true; } | tail -n 1 | cut -c1-300
+  { grep -vE '^[[:space:]]*$|(sysrq|reboot): ' "$1" 2>/dev/null || true; } | tail -n 1 | tr -d '\r' | cut -c1-300
 }
 
 # write FILE: standard input into it, whole or not at all.

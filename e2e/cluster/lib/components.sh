@@ -81,7 +81,7 @@ start_kubelet() {
     for name in "${kubelet_sysctls[@]}"; do echo "$name $(cat "/proc/sys/$name")"; done | write "$state/sysctls"
   fi
   launch_on_node kubelet "$bin/kubelet" --config="$etc/kubelet.yaml" --kubeconfig="$etc/kubelet.kubeconfig" \
-    --hostname-override="$node_name" --node-ip="$node_ip"
+    --hostname-override="$node_name" --node-ip="$node_ip" --node-labels=rich-pouch.test/cgroup=v1
 }
 restore_sysctls() {
   local name value
@@ -109,13 +109,17 @@ healthy() {
     kubelet) answers http://127.0.0.1:10248/healthz ;;
     proxy) answers http://127.0.0.1:10256/healthz ;;
     dns) answers http://127.0.0.1:10255/health ;;
+    v2-node) # its kubelet
+      answers "https://$v2_ip:10250/healthz" --cert "$etc/pki/kubelet-client.crt" --key "$etc/pki/kubelet-client.key"
+      ;;
   esac >/dev/null 2>&1
 }
-answers() { in_network curl -fsSk --max-time 3 "$1"; }
+answers() { in_network curl -fsSk --max-time 3 "$@"; }
 
 # kube ARGUMENTS...: kubectl from the host, as a user has it.
 kube() { "$bin/kubectl" --kubeconfig="$kubeconfig" --request-timeout=10s "$@"; }
 
+# node_ready NAME
 node_ready() {
-  [ "$(kube get node "$node_name" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = True ]
+  [ "$(kube get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = True ]
 }

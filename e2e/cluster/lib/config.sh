@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
 etc=$state/etc
+static_pods=$state/manifests
+fail_cgroup_v1=false # what the machine has is what the first node gets
 
 make_pki() {
   [ ! -d "$etc/pki" ] || return 0
@@ -19,6 +21,7 @@ make_pki() {
       "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:$kubernetes_ip,IP:$node_ip"
     new_certificate admin /O=system:masters/CN=admin
     new_certificate kubelet "/O=system:nodes/CN=system:node:$node_name" "DNS:$node_name,IP:$node_ip"
+    new_certificate kubelet-v2 "/O=system:nodes/CN=system:node:$v2_name" "DNS:$v2_name,IP:$v2_ip"
     new_certificate kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client
     new_certificate front-proxy /CN=front-proxy-client
     new_certificate controller-manager /CN=system:kube-controller-manager
@@ -110,7 +113,7 @@ TOML
   write "$etc/cni/10-pods.conflist" <<JSON
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
   {"type": "ptp", "ipMasq": false,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$pod_range"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$node_pods"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "backend": "nftables", "capabilities": {"portMappings": true}}
 ]}
 JSON
@@ -131,12 +134,13 @@ tlsPrivateKeyFile: $etc/pki/kubelet.key
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 cgroupDriver: cgroupfs
 cgroupRoot: /$cgroup
-failCgroupV1: false
+failCgroupV1: $fail_cgroup_v1
 failSwapOn: false
 clusterDNS: [$node_ip]
 clusterDomain: cluster.local
 resolvConf: $etc/resolv.conf
-staticPodPath: $state/manifests
+staticPodPath: $static_pods
+registerWithTaints: [$node_taints]
 volumePluginDir: /var/lib/kubelet/volume-plugins
 # Many tests run side by side.
 maxPods: 250

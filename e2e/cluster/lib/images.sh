@@ -119,17 +119,21 @@ load_archive() {
   local name
   on_node ctr --namespace k8s.io images import - <"$1" || return
   for name in $(archive_names "$1"); do
-    wait_until 10 kubelet_has "$name" || return
+    wait_until 10 kubelet_has on_node "$name" || return
   done
 }
-# kubelet_has NAME: whether the image of that name is, for the kubelet, the one that containerd has.
+# kubelet_has RUNNER NAME: whether the image of that name is, for the kubelet of the node on which RUNNER runs commands,
+# the one that containerd has.
 kubelet_has() {
   local id digest
-  id=$(on_node crictl --config "$etc/crictl.yaml" inspecti --output go-template --template "{{.status.id}}" "$1" 2>/dev/null) || return
-  digest=$(image_digest "$1")
-  [ -n "$id" ] && [ -n "$digest" ] && [ "$(image_digest "$id")" = "$digest" ]
+  id=$("$1" crictl inspecti --output go-template --template "{{.status.id}}" "$2" 2>/dev/null) || return
+  digest=$(image_digest "$1" "$2")
+  [ -n "$id" ] && [ -n "$digest" ] && [ "$(image_digest "$1" "$id")" = "$digest" ]
 }
-image_digest() { on_node ctr --namespace k8s.io images ls "name==\"$1\"" | awk 'NR == 2 { print $3 }'; }
+image_digest() { "$1" ctr --namespace k8s.io images ls "name==\"$2\"" | awk 'NR == 2 { print $3 }'; }
+
+# image_pairs: of containerd's list, each name with its digest, as NAME@DIGEST.
+image_pairs() { awk 'NR > 1 && $1 !~ /^sha256:/ { print $1 "@" $3 }'; }
 
 # load_images: those test images that the running cluster does not have yet.
 load_images() {
@@ -151,6 +155,7 @@ verb_images() {
   lock "cluster-$cluster_id" "the cluster in $state"
   cluster_runs || fail "the images are built, but there is no cluster to load them into: run \"cluster up\", which loads them"
   load_images
+  ! runs v2-node || share_images
   on_node ctr --namespace k8s.io images ls -q | grep ^localhost/
 }
 
@@ -178,5 +183,6 @@ verb_load_image() {
   [ -n "$names" ] || fail "the archive \"$1\" has no image with a full name: docker archives have it in RepoTags, OCI archives in the annotation org.opencontainers.image.ref.name (localhost/app:test, not just test)"
   log=$state/log/images.log
   load_archive "$archive" >>"$log" 2>&1 || fail "the archive \"$1\" could not be loaded: \"$(last_line "$log")\"; read $log"
+  ! runs v2-node || share_images
   printf 'loaded %s\n' "${names//$'\n'/ }"
 }

@@ -8,6 +8,8 @@
 node_name=rich-pouch
 node_ip=10.250.0.1
 pod_range=10.244.0.0/16
+node_pods=10.244.0.0/17 # the first half, the second is the v2 node's
+node_taints=''
 service_range=10.96.0.0/16
 kubernetes_ip=10.96.0.1
 node_folders=(/run /opt /var/lib /var/log)
@@ -39,5 +41,6 @@ on_node() {
   local net mnt
   net=$(node_namespace net) || return 1
   mnt=$(node_namespace mnt)
-  CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 PATH=$bin:$PATH nsenter --net="$net" --mount="$mnt" -- "$@"
+  CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 CRI_CONFIG_FILE=$etc/crictl.yaml PATH=$bin:$PATH \
+    nsenter --net="$net" --mount="$mnt" -- "$@"
 }

@@ -19,21 +19,37 @@ need_cluster() {
 }
 
 verb_up() {
-  local started
-  started=$(now_ms)
+  local with_v2=''
+  with_v2_option "$@"
   need_root
   need_packages "${run_packages[@]}"
   build_binaries
   build_images
+  [ -z "$with_v2" ] || build_v2_disk
   lock "cluster-$cluster_id" "the cluster in $state"
   own_state
   trap 'say "stopped; \"cluster up\" goes on, \"cluster down\" clears up"; exit 130' INT TERM
+  up_cluster
+  if [ -n "$with_v2" ]; then up_v2_node; else settle_v2_node; fi
+}
 
+# with_v2_option ARGUMENTS...: sets $with_v2 when the only argument of "up" and "build" is there.
+with_v2_option() {
+  case "$*" in
+    '') ;;
+    --with-v2-node) with_v2=yes ;;
+    *) say "\"$verb\" takes no argument but --with-v2-node, it was given \"$*\""; exit 2 ;;
+  esac
+}
+
+up_cluster() {
+  local started
+  started=$(now_ms)
   if [ -e "$state/key" ] && [ "$(cat "$state/key")" != "$(cluster_key)" ]; then
     say "the cluster in $state was started from other programs or another configuration: making it anew"
     clear_cluster
     own_state
-  elif [ -e "$state/ready" ] && [ -z "$(first_unhealthy)" ] && node_ready; then
+  elif [ -e "$state/ready" ] && [ -z "$(first_unhealthy)" ] && node_ready "$node_name"; then
     load_images
     say "up already (KUBECONFIG=$kubeconfig)"
     return
@@ -102,9 +118,9 @@ bring_up() {
   for name in controller-manager kubelet scheduler proxy dns; do ensure "$name"; done
   wait "$loading" || exit 1
   wait_healthy 30 controller-manager kubelet scheduler proxy dns forward
-  wait_for 30 "the node $node_name to be ready" kubelet node_ready
+  wait_for 30 "the node $node_name to be ready" kubelet node_ready "$node_name"
   wait_for 30 "the default service account" controller-manager kube get serviceaccount default
-  start_pod
+  start_pod "$node_name" 30
   touch "$state/ready"
 }
 
@@ -132,13 +148,13 @@ done_or_dead() {
   ("$@") >/dev/null 2>&1 # a subshell, so that a message of the script's own never goes the same way
 }
 
-# start_pod: the last proof is a pod that runs.
+# start_pod NODE SECONDS: the last proof is a pod that runs.
 start_pod() {
-  local log=$state/log/pod.log pod=cluster-check-$$
-  wait_for 20 "a pod to be accepted" apiserver make_pod "$pod"
-  if ! kube -n kube-system wait pod "$pod" --for=jsonpath='{.status.phase}'=Succeeded --timeout=30s --request-timeout=0 >>"$log" 2>&1; then
+  local node=$1 seconds=$2 log=$state/log/pod.log pod=cluster-check-$1-$$
+  wait_for 20 "a pod to be accepted" apiserver make_pod "$pod" "$node"
+  if ! kube -n kube-system wait pod "$pod" --for=jsonpath='{.status.phase}'=Succeeded --timeout="${seconds}s" --request-timeout=0 >>"$log" 2>&1; then
     kube -n kube-system describe pod "$pod" >>"$log" 2>&1 || true
-    fail "a pod did not start within 30 s: \"$(last_line "$log")\"; read $log and $state/log/kubelet.log"
+    fail "a pod did not start on $node within $seconds s: \"$(last_line "$log")\"; read $log and $state/log/kubelet.log"
   fi
   kube -n kube-system delete pod "$pod" --wait=false >>"$log" 2>&1 || true
 }
@@ -148,6 +164,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: $1}
 spec:
+  nodeName: $2
   restartPolicy: Never
   terminationGracePeriodSeconds: 0
   containers:
@@ -166,14 +183,16 @@ first_unhealthy() {
 }
 
 verb_status() {
-  local name pid wrong='' how
+  local name pid wrong='' how all nodes
   need_root
   find_binaries
   if [ ! -e "$state/.rich-pouch-cluster" ]; then
     say "there is no cluster in $state: \"cluster up\" starts one"
     return 1
   fi
-  for name in "${components[@]}"; do
+  all=("${components[@]}") nodes=("$node_name")
+  ! v2_known || { all+=(v2-node); nodes+=("$v2_name"); }
+  for name in "${all[@]}"; do
     how=healthy
     if ! pid=$(component_pid "$name"); then
       pid=- how='not running'
@@ -183,10 +202,12 @@ verb_status() {
     printf '%-20s %-8s %s\n' "$name" "$pid" "$how"
     [ "$how" = healthy ] || wrong=${wrong:-"$name is ${how/does/running but does}; read $state/log/$name.log"}
   done
-  how=Ready
-  [ -z "$wrong" ] && node_ready || how='not Ready'
-  printf '%-20s %-8s %s\n' "node $node_name" '' "$how"
+  for name in "${nodes[@]}"; do
+    how=Ready
+    [ -z "$wrong" ] && node_ready "$name" || how='not Ready'
+    printf '%-20s %-8s %s\n' "node $name" '' "$how"
+    [ -n "$wrong" ] || [ "$how" = Ready ] || wrong="the node $name is not Ready; read $state/log/kubelet.log"
+  done
   printf '%-20s %-8s %s\n' kubeconfig '' "$kubeconfig"
-  [ -n "$wrong" ] || [ "$how" = Ready ] || wrong="the node is not Ready; read $state/log/kubelet.log"
   [ -z "$wrong" ] || { say "$wrong"; return 1; }
 }
