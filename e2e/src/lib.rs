@@ -17,7 +17,6 @@ use std::time::Duration;
 
 pub use app::{App, Node, busybox, debian, image};
 pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
-pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
 pub use release::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};

@@ -7,7 +7,6 @@ use e2e::{App, Node, busybox, client, debian, eventually, in_namespace};
 use serde_json::Value;
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn a_dumb_init_pod_shows_the_init_and_the_application_and_has_cgroup_v2() {
     in_namespace(async |ns| {
         let app = busybox(&["sleep", "10000"]).rich("mode", "dumb-init").on(Node::V2);
@@ -26,7 +25,6 @@ async fn a_dumb_init_pod_shows_the_init_and_the_application_and_has_cgroup_v2() 
 }
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn a_pod_ends_with_the_applications_exit_code_and_has_its_log() {
     for (mode, app) in [("dumb-init", busybox as fn(&[&str]) -> App), ("systemd", debian)] {
         in_namespace(async |ns| {
@@ -60,19 +58,16 @@ async fn boots(mode: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn a_systemd_pod_is_running_without_a_failed_unit() {
     boots("systemd").await;
 }
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn a_sbin_init_pod_is_running_without_a_failed_unit() {
     boots("sbin-init").await;
 }
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn an_initscript_gets_the_oci_state_on_its_standard_input() {
     for (mode, app) in [
         ("dumb-init", busybox(&["sleep", "10000"])),
@@ -91,7 +86,6 @@ async fn an_initscript_gets_the_oci_state_on_its_standard_input() {
 }
 
 #[tokio::test]
-#[ignore = "needs the v2 node: make e2e-v2"]
 async fn the_node_agent_provisioned_the_node() {
     use k8s_openapi::api::core::v1::Node as NodeObject;
     let nodes: kube::Api<NodeObject> = kube::Api::all(client().await);
