@@ -18,7 +18,7 @@ cluster: ## start the test cluster
 check: ## format, lints and documentation
 	cargo fmt --all --check
 	.ci/lint-shell
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
 unit: ## unit, property and program tests; the reference for dumb-init passes ours, too
