@@ -129,15 +129,23 @@ v2_healthy() { healthy v2-node && node_ready "$v2_name"; }
 # on_v2_node_from FILE COMMAND...: the same with the file as its standard input.
 on_v2_node() { on_v2_node_from /dev/null "$@"; }
 on_v2_node_from() {
-  local input=$1 size answer
+  local input=$1 size answer pid
   shift
   size=$(stat -L -c %s "$input")
   # shellcheck disable=SC2016 # for the inner shell
-  answer=$(in_network timeout 300 bash -c '
-    exec 3<>"/dev/tcp/$1/1" || exit
-    printf "%s\n%s\n" "$2" "$3" >&3
-    [ "$2" -eq 0 ] || cat "$4" >&3
-    cat <&3' - "$v2_ip" "$size" "$(printf '%q ' "$@")" "$input" </dev/null) || return
+  answer=$(
+    in_network timeout 300 bash -c '
+      exec 3<>"/dev/tcp/$1/1" || exit
+      printf "%s\n%s\n" "$2" "$3" >&3
+      [ "$2" -eq 0 ] || cat "$4" >&3
+      cat <&3' - "$v2_ip" "$size" "$(printf '%q ' "$@")" "$input" </dev/null &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do # a machine that ends does not close its connections
+      runs v2-node || kill "$pid"
+      sleep 0.05
+    done
+    wait "$pid"
+  ) || return
   [[ $answer =~ $'\nexit '([0-9]+)$ ]] || { echo "the v2 node did not answer"; return 255; }
   answer=${answer%$'\nexit '*}
   [ -z "$answer" ] || printf '%s\n' "${answer%$'\n'}"
