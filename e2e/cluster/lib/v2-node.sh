@@ -129,12 +129,13 @@ v2_healthy() { healthy v2-node && node_ready "$v2_name"; }
 # on_v2_node_from FILE COMMAND...: the same with the file as its standard input.
 on_v2_node() { on_v2_node_from /dev/null "$@"; }
 on_v2_node_from() {
-  local input=$1 size answer pid
+  local input=$1 size answer net pid
   shift
   size=$(stat -L -c %s "$input")
-  # shellcheck disable=SC2016 # for the inner shell
+  net=$(node_namespace net) || return
   answer=$(
-    in_network timeout 300 bash -c '
+    # shellcheck disable=SC2016 # for the inner shell
+    nsenter --net="$net" -- timeout 300 bash -c '
       exec 3<>"/dev/tcp/$1/1" || exit
       printf "%s\n%s\n" "$2" "$3" >&3
       [ "$2" -eq 0 ] || cat "$4" >&3
@@ -142,7 +143,7 @@ on_v2_node_from() {
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do # a machine that ends does not close its connections
       runs v2-node || kill "$pid"
-      sleep 0.05
+      sleep 0.1
     done
     wait "$pid"
   ) || return
