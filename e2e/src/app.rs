@@ -21,6 +21,12 @@ pub fn debian(command: &[&str]) -> App {
     App::new("localhost/debian-systemd:test", command)
 }
 
+/// A pod of the Debian image with cron and the SSH server that runs this command.
+#[must_use]
+pub fn debian_services(command: &[&str]) -> App {
+    App::new("localhost/debian-services:test", command)
+}
+
 impl App {
     fn new(image: &str, command: &[&str]) -> Self {
         let (program, args) = command.split_first().expect("a command");

@@ -15,7 +15,7 @@ mod pod;
 
 use std::time::Duration;
 
-pub use app::{App, busybox, debian};
+pub use app::{App, busybox, debian, debian_services};
 pub use cluster::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};
 pub use kubectl::{Said, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};

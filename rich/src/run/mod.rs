@@ -33,6 +33,7 @@ annotations rich.pouch/NAME of the pod.
   --initscript-timeout=TIME end it when it takes longer, such as 30s or 5m (exit code 124)
   --poststop=\"PATH ARG...\"   run this after COMMAND has ended
   --restart=WHO             container (default), or service: systemd starts COMMAND again
+  --grace=TIME              how long the container has to stop (30s)
   --termination-log=FILE    where the reason of a failure is left (/dev/termination-log)";
 
 /// Runs the command; comes back only where the application is not started, with the exit code.

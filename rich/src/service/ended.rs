@@ -5,7 +5,7 @@ use core::str;
 use contract::Restart;
 use rustix::fs::{Access, access};
 
-use super::{STOPPING, Spec, keep_exit_code, stop};
+use super::{STOPPING, Spec, keep_exit_code, streams, systemctl};
 use crate::{
     Strings, env,
     poststop::Command,
@@ -21,6 +21,8 @@ pub(super) fn main(env: Strings) -> u8 {
     keep_exit_code(code);
     match Spec::read() {
         Ok(spec) => {
+            // Also for the journal: with us, the last words of the application find their unit.
+            streams::take(&spec);
             let goes_on = spec.restart == Restart::Service;
             if goes_on && access(STOPPING, Access::EXISTS).is_err() {
                 return 0;
@@ -29,7 +31,7 @@ pub(super) fn main(env: Strings) -> u8 {
         }
         Err(error) => say!("rich: {error}"),
     }
-    stop::end_systemd(code, env)
+    systemctl::exit(code, env)
 }
 
 impl Spec {

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, ffi::CString, format, vec::Vec};
 
 use rustix::process::{getpid, ioctl_tiocsctty, setsid};
 
-use super::{FOLDER, Spec, end, keep_exit_code, spec::Error};
+use super::{FOLDER, Spec, end, keep_exit_code, last_words, spec::Error};
 use crate::{
     dumb_init,
     errno::Reason,
@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// Exit code where the application is not even tried, as docker run has it.
-const NOT_TRIED: u8 = 125;
+pub(super) const NOT_TRIED: u8 = 125;
 
 /// Becomes the application; the exit code where that fails.
 pub(super) fn main() -> u8 {
     let spec = match prepare() {
         Ok(spec) => spec,
         Err(error) => {
-            say!("rich: {error}");
+            last_words::say(format_args!("{error}"));
             return NOT_TRIED;
         }
     };
@@ -35,7 +35,7 @@ pub(super) fn main() -> u8 {
         Err(failure) => failure,
         Ok(path) => crate::exec::explain(&path, errno),
     };
-    say!("rich: the application {failure}");
+    last_words::say(format_args!("the application {failure}"));
     failure.code()
 }
 

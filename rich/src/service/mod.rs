@@ -8,14 +8,20 @@
 mod end;
 mod ended;
 mod exec;
+mod failed;
+mod last_words;
+pub(crate) mod output;
 mod spec;
+mod status;
 mod stop;
 mod streams;
+mod systemctl;
 
 use alloc::format;
 use core::ffi::CStr;
 
 pub(crate) use spec::{Init, Spec, write};
+pub(crate) use stop::reserve;
 
 use crate::{Strings, file};
 
@@ -57,9 +63,24 @@ pub(crate) fn hold(_: Strings) -> u8 {
     streams::idle()
 }
 
+/// `rich failed`: what systemd calls when it has given up.
+pub(crate) fn failed(env: Strings) -> u8 {
+    failed::main(env)
+}
+
+/// `rich output`: passes the application's output on.
+pub(crate) fn output(env: Strings) -> u8 {
+    output::main(env)
+}
+
+/// `rich status`: how things are, for people.
+pub(crate) fn status(env: Strings) -> u8 {
+    status::main(env)
+}
+
 /// `rich stop`: the pod's preStop.
-pub(crate) fn stop(env: Strings) -> u8 {
-    stop::main(env)
+pub(crate) fn stop(args: Strings, env: Strings) -> u8 {
+    stop::main(args, env)
 }
 
 /// The exit code of the application, if it has ended.
