@@ -16,7 +16,7 @@ use tokio::{
 use super::refusal::Refusal;
 
 /// The API server takes objects of 3 MiB, and a review may hold the old and the new one.
-pub(super) const LIMIT: u32 = 7 * 1024 * 1024;
+const LIMIT: u32 = 7 * 1024 * 1024;
 /// What all bodies that are being read or judged may take together: a burst waits its turn
 /// instead of using up the container's memory.
 const TOTAL: u32 = 8 * LIMIT;
@@ -44,7 +44,7 @@ impl Bodies {
         let body = request.into_body();
         let size = body.size_hint().upper().unwrap_or_else(|| LIMIT.into());
         let size = u32::try_from(size).ok().filter(|size| *size <= LIMIT);
-        let size = size.ok_or(Refusal::TooLarge)?;
+        let size = size.ok_or(Refusal::TooLarge(LIMIT))?;
         timeout(self.deadline, async {
             let room = self.room.acquire_many(size).await.map_err(|_| Refusal::BrokenOff)?;
             Ok((collect(body).await?, room))
@@ -58,7 +58,7 @@ async fn collect(body: Body) -> Result<Bytes, Refusal> {
     let limit = LIMIT.try_into().unwrap_or(usize::MAX);
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(LIMIT)),
         Err(_) => Err(Refusal::BrokenOff),
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::body::LIMIT;
 use crate::admission::EnvelopeError;
 
 /// Why a request is not answered by an admission review.
@@ -17,8 +16,8 @@ pub(super) enum Refusal {
     Method,
     #[error("the content type is not application/json: send an AdmissionReview as JSON")]
     ContentType,
-    #[error("the body is larger than {LIMIT} bytes, more than any AdmissionReview of Kubernetes")]
-    TooLarge,
+    #[error("the body is larger than {0} bytes, more than any AdmissionReview of Kubernetes")]
+    TooLarge(u32),
     #[error("the body did not come within {} seconds: send it faster, or later", .0.as_secs())]
     TooSlow(Duration),
     #[error("the body broke off: send it whole")]
@@ -35,7 +34,7 @@ impl Refusal {
             Self::Path => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenOff | Self::Envelope(_) => StatusCode::BAD_REQUEST,
             Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
