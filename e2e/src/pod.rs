@@ -1,9 +1,10 @@
 //! A pod that was created, seen as a user sees it.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use futures::{AsyncBufReadExt as _, StreamExt as _};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::{
     Api,
-    api::{AttachParams, DeleteParams, LogParams},
+    api::{AttachParams, DeleteParams, ListParams, LogParams, WatchEvent, WatchParams},
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -12,12 +13,17 @@ use crate::{Namespace, eventually, patiently};
 /// A pod that was created.
 pub struct RunningPod {
     pods: Api<Pod>,
+    events: Api<Event>,
     name: String,
 }
 
 impl RunningPod {
     pub(crate) fn new(namespace: &Namespace, pod: Pod) -> Self {
-        Self { pods: namespace.api(), name: pod.metadata.name.expect("a name") }
+        Self {
+            pods: namespace.api(),
+            events: namespace.api(),
+            name: pod.metadata.name.expect("a name"),
+        }
     }
 
     /// Its name.
@@ -68,6 +74,65 @@ impl RunningPod {
     pub async fn logs(&self) -> String {
         let params = LogParams { container: Some("app".to_owned()), ..LogParams::default() };
         self.pods.logs(&self.name, &params).await.expect("logs")
+    }
+
+    /// Waits until the pod is in this phase, and gives it.
+    pub async fn phase(&self, phase: &str) -> String {
+        eventually(&format!("pod {} is {phase}", self.name), async || {
+            self.pods.get(&self.name).await.ok()?.status?.phase.filter(|it| it == phase)
+        })
+        .await
+    }
+
+    /// `kubectl logs --follow`, until the container has ended.
+    pub async fn follow(&self) -> impl Future<Output = String> {
+        let params =
+            LogParams { container: Some("app".to_owned()), follow: true, ..LogParams::default() };
+        let stream = self.pods.log_stream(&self.name, &params).await.expect("a log");
+        let reading = tokio::spawn(async move {
+            let mut text = String::new();
+            let mut lines = stream.lines();
+            while let Some(Ok(line)) = lines.next().await {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text
+        });
+        async { reading.await.expect("a log") }
+    }
+
+    /// What `kubectl describe` shows as warnings.
+    pub async fn warnings(&self) -> Vec<String> {
+        let field = format!("type=Warning,involvedObject.name={}", self.name);
+        let params = ListParams::default().fields(&field);
+        let events = self.events.list(&params).await.expect("events");
+        events.items.into_iter().filter_map(|event| event.message).collect()
+    }
+
+    /// Deletes the pod gracefully, and gives the exit code that its container then has.
+    pub async fn delete_and_see_the_end(&self) -> i32 {
+        let field = format!("metadata.name={}", self.name);
+        let watching = WatchParams::default().fields(&field).timeout(290);
+        let version = self.now().await.metadata.resource_version.expect("a version");
+        let changes = self.pods.watch(&watching, &version).await.expect("a watch");
+        self.pods.delete(&self.name, &DeleteParams::default()).await.expect("a deletion");
+        let mut changes = std::pin::pin!(changes);
+        patiently(&format!("the end of {}", self.name), async {
+            loop {
+                let change = changes.next().await.expect("a watch that goes on");
+                let (WatchEvent::Modified(pod) | WatchEvent::Deleted(pod)) =
+                    change.expect("an event")
+                else {
+                    continue;
+                };
+                let containers = pod.status.and_then(|it| it.container_statuses);
+                let app = containers.into_iter().flatten().find(|it| it.name == "app");
+                if let Some(ended) = app.and_then(|it| it.state?.terminated) {
+                    return ended.exit_code;
+                }
+            }
+        })
+        .await
     }
 
     /// Waits until `kubectl logs` has this text.

@@ -4,9 +4,6 @@
 #![allow(clippy::expect_used, reason = "these are tests")]
 
 use e2e::{App, Namespace, RunningPod, busybox, eventually, image, in_namespace, kubectl};
-use futures::{AsyncReadExt as _, future::join};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::LogParams};
 use serde_json::json;
 
 /// An image that has an init.
@@ -104,11 +101,16 @@ kept! {
         rich_stop_ends_with_the_applications_code
         services_are_stopped_by_their_own_scripts
         what_would_change_the_node_does_not_run
-        a_read_only_root_is_enough;
+        a_read_only_root_is_enough
+        rich_status_tells_how_the_application_is;
     by systemd (SYSTEMD):;
-    sysv (SYSV): poweroff_in_the_container_stops_the_application;
-    openrc (OPENRC): poweroff_in_the_container_stops_the_application;
-    busybox (BUSYBOX):;
+    sysv (SYSV):
+        poweroff_in_the_container_stops_the_application
+        the_exit_code_survives_whoever_of_ours_is_killed;
+    openrc (OPENRC):
+        poweroff_in_the_container_stops_the_application
+        the_exit_code_survives_whoever_of_ours_is_killed;
+    busybox (BUSYBOX): the_exit_code_survives_whoever_of_ours_is_killed;
 }
 
 /// Says goodbye when it is told to.
@@ -267,19 +269,6 @@ async fn nothing_else_is_in_the_log_and_no_terminal_is_waited_for(machine: &Mach
     .await;
 }
 
-/// Deletes the pod and gives all that it had said when it was gone.
-async fn log_until_gone(ns: &Namespace, pod: &RunningPod) -> String {
-    let pods: Api<Pod> = ns.api();
-    let params =
-        LogParams { container: Some("app".to_owned()), follow: true, ..LogParams::default() };
-    let stream = pods.log_stream(pod.name(), &params).await.expect("a log to follow");
-    let mut stream = std::pin::pin!(stream);
-    let mut log = String::new();
-    let (read, ()) = join(stream.read_to_string(&mut log), pod.delete()).await;
-    read.expect("a log");
-    without_the_rest(&log)
-}
-
 async fn a_deleted_pod_ends_by_sigterm_then_poststop_in_good_time(machine: &Machine) {
     in_namespace(async |ns| {
         ns.scripts("scripts", &[("after.sh", "#!/bin/sh\necho poststop\n")]).await;
@@ -291,8 +280,10 @@ async fn a_deleted_pod_ends_by_sigterm_then_poststop_in_good_time(machine: &Mach
             .spec(json!({"terminationGracePeriodSeconds": 1000}));
         let pod = ns.run(&app).await;
         pod.logs_with("up").await;
-        let log = log_until_gone(ns, &pod).await;
-        assert_eq!(log, "up\nbye\npoststop\n");
+        let follow = pod.follow().await;
+        assert_eq!(pod.delete_and_see_the_end().await, 5);
+        assert_eq!(without_the_rest(&follow.await), "up\nbye\npoststop\n");
+        assert_eq!(pod.warnings().await, [""; 0]);
     })
     .await;
 }
@@ -312,6 +303,38 @@ async fn is_stopped_by(machine: &Machine, command: &[&str]) {
         let printed = exec_the_last(ns, &pod, command).await;
         assert_eq!(pod.exit_code().await, 5, "{printed}");
         assert_eq!(said(&pod).await, "up\nbye\n");
+    })
+    .await;
+}
+
+async fn the_exit_code_survives_whoever_of_ours_is_killed(machine: &Machine) {
+    let parent = "kill -KILL $(cat /run/rich/supervisor); ";
+    let other = "for it in /proc/[0-9]*; do \
+        [ \"$(tr '\\0' ' ' <$it/cmdline)\" = '/.rich/rich supervise ' ] && \
+        [ ${it#/proc/} != $(cat /run/rich/supervisor) ] && kill -KILL ${it#/proc/}; done; ";
+    // Both at once are too much, but the container still ends.
+    for (kill, code) in [(parent, 7), (other, 7), (&[other, parent].concat(), 137)] {
+        in_namespace(async |ns| {
+            let app = machine.shell("echo up; until [ -e /tmp/go ]; do sleep 0.1; done; exit 7");
+            let pod = ns.run(&app).await;
+            pod.logs_with("up").await;
+            let go = [kill, "touch /tmp/go"].concat();
+            let printed = exec_the_last(ns, &pod, &["/bin/sh", "-c", &go]).await;
+            assert_eq!(pod.exit_code().await, code, "{kill}: {printed}");
+        })
+        .await;
+    }
+}
+
+async fn rich_status_tells_how_the_application_is(machine: &Machine) {
+    in_namespace(async |ns| {
+        let pod = ns.run(&machine.shell("echo up; exec sleep 10000")).await;
+        pod.logs_with("up").await;
+        let status = pod
+            .exec_until(&["/.rich/rich", "status"], |text| text.contains("application: running"))
+            .await;
+        assert!(status.contains("mode: sbin-init\n"), "{status}");
+        assert!(status.contains("last exit: none\n"), "{status}");
     })
     .await;
 }
@@ -376,6 +399,7 @@ async fn an_image_without_an_init_is_told_so_in_one_sentence() {
 #[test]
 fn the_page_about_init_systems_says_what_is_tested() {
     let page = include_str!("../../docs/init-systems.md");
+    let page = page.split("\n## ").find(|it| it.starts_with("sbin-init\n")).expect("a section");
     let cells = |row: &str| -> Vec<String> {
         row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };

@@ -6,6 +6,8 @@ use crate::view::Container;
 
 /// Where Kubernetes puts the termination message unless the container says otherwise.
 const TERMINATION_LOG: &str = "/dev/termination-log";
+/// How long a pod has to stop unless it says otherwise, seconds.
+const GRACE: i64 = 30;
 const RUN: &str = "run";
 const STOP: &str = "stop";
 const END_OF_FLAGS: &str = "--";
@@ -26,9 +28,16 @@ pub(crate) fn is_launched(container: &Container) -> bool {
         if launcher == names::LAUNCHER && run == RUN)
 }
 
-/// The command that runs the initscript and the init, then the user's command.
-pub(crate) fn command(rich: &Rich, container: &Container) -> Vec<String> {
+/// The command that runs the initscript and the init, then the user's command. `grace` is the
+/// pod's `terminationGracePeriodSeconds`, which a container cannot find out by itself.
+pub(crate) fn command(rich: &Rich, container: &Container, grace: Option<i64>) -> Vec<String> {
     let mut flags = rich.flags();
+    if let Some(seconds) = grace
+        && rich.mode.boots_the_image()
+        && seconds != GRACE
+    {
+        flags.push(format!("--grace={}s", seconds.max(1)));
+    }
     if let Some(path) = container.termination_message_path.as_deref()
         && path != TERMINATION_LOG
         && !path.is_empty()

@@ -104,7 +104,8 @@ impl Patch<'_> {
     }
 
     fn container(&mut self, at: &str, container: &Container) {
-        let command = launcher::command(self.rich, container);
+        let grace = self.pod.spec.termination_grace_period_seconds;
+        let command = launcher::command(self.rich, container, grace);
         if container.command.as_ref() != Some(&command) {
             self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
         }

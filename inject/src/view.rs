@@ -34,6 +34,7 @@ pub(crate) struct PodSpec {
     #[serde(rename = "hostPID")]
     pub host_pid: Option<bool>,
     pub share_process_namespace: Option<bool>,
+    pub termination_grace_period_seconds: Option<i64>,
     pub os: Option<Os>,
     pub node_selector: Option<BTreeMap<String, String>>,
     pub security_context: Option<SecurityContext>,

@@ -4,7 +4,7 @@ use alloc::{ffi::CString, string::String, vec::Vec};
 use core::{ffi::CStr, fmt};
 
 use rustix::{
-    fs::{Access, FileType, access, stat},
+    fs::{Access, FileType, access, readlink, stat},
     io::Errno,
     process::WaitStatus,
 };
@@ -209,6 +209,14 @@ fn candidates(name: &CStr, env: Strings) -> Vec<CString> {
             CString::new([folder, name.to_bytes()].join(&b'/')).ok()
         })
         .collect()
+}
+
+/// The path of the file `name` beside our own program.
+pub(crate) fn beside_us(name: &CStr) -> CString {
+    let mut path = readlink("/proc/self/exe", []).map(CString::into_bytes).unwrap_or_default();
+    path.truncate(path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1));
+    path.extend_from_slice(name.to_bytes());
+    CString::new(path).unwrap_or_else(|_| name.into())
 }
 
 #[cfg(test)]

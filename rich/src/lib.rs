@@ -8,8 +8,9 @@
 //! | module | subject |
 //! |---|---|
 //! | `cli` | the commands |
+//! | `request` | what `rich run` is asked for |
 //! | `install` | puts the program into a folder |
-//! | `run` | what happens before the init is PID 1: flags, environment, initscript |
+//! | `run` | what happens before the init is PID 1: environment, initscript |
 //! | `init` | the inits that it can become, one file each |
 //! | `dumb_init` | the drop-in for Yelp's dumb-init |
 //! | `service` | the application as a service of the image's own init |
@@ -23,6 +24,7 @@
 extern crate alloc;
 
 mod cli;
+mod container;
 mod dumb_init;
 mod env;
 mod errno;
@@ -31,6 +33,7 @@ mod file;
 mod init;
 mod install;
 mod poststop;
+mod request;
 mod run;
 pub mod say;
 mod service;
@@ -48,7 +51,7 @@ pub fn start(args: Strings, env: Strings) -> u8 {
     let args = args.get(1..).unwrap_or_default();
     match (name, args) {
         (b"dumb-init", _) => dumb_init::main(args, env),
-        // System V init has become us: see service/end.rs.
+        // System V init has become us: see init/end.rs.
         (b"init", [flag]) if flag.to_bytes() == b"--init" => service::exit(env),
         _ => cli::main(args, env),
     }

@@ -11,7 +11,7 @@ mod supervisor;
 
 use rustix::{
     io::Errno,
-    process::{chdir, getpid, getsid, ioctl_tiocsctty, setsid},
+    process::{Pid, chdir, getpid, getsid, ioctl_tiocsctty, setsid},
 };
 
 use self::{
@@ -22,7 +22,7 @@ use crate::{
     Strings, env,
     errno::Reason,
     exec, poststop, say,
-    sys::{self, Forked, SignalFd, stdin},
+    sys::{self, Forked, SignalFd, number, stdin},
 };
 
 const VERSION: &str = "dumb-init v1.2.5";
@@ -89,6 +89,22 @@ pub(crate) fn serve(command: Strings, env: Strings) -> u8 {
         Ok(code) => code,
         Err(errno) => {
             say!("rich: the application cannot be started: {}", Reason(errno));
+            1
+        }
+    }
+}
+
+/// Waits for an application that another process has started, and that has become our child.
+pub(crate) fn adopt(application: Pid) -> u8 {
+    sys::block_all();
+    match SignalFd::open() {
+        Ok(signals) => {
+            // It may have ended before we could be told.
+            let _ = sys::kill(getpid(), number::CHLD);
+            Supervisor::new(&Options::new(&[]), &signals, application).run()
+        }
+        Err(errno) => {
+            say!("rich: the application cannot be waited for: {}", Reason(errno));
             1
         }
     }

@@ -20,6 +20,7 @@ pub(crate) enum Error {
     Mount(Errno),
     Clear(Errno),
     OtherSystem,
+    ControlGroups,
     Prepare(&'static str, Errno),
 }
 
@@ -40,6 +41,10 @@ impl fmt::Display for Error {
             Self::OtherSystem => f.write_str(
                 "/run belongs to another running system: give the container an emptyDir there, \
                  not the host's",
+            ),
+            Self::ControlGroups => f.write_str(
+                "it must be allowed to make control groups, and /sys/fs/cgroup is read-only: let \
+                 the container be privileged (rich.pouch/privileged)",
             ),
             Self::Prepare(what, errno) => {
                 write!(f, "{what} cannot be written: {}", Reason(*errno))
@@ -66,6 +71,19 @@ pub(super) fn prepare() -> Result<(), Error> {
     }
     let folder = CString::new(service::FOLDER).unwrap_or_default();
     make_folder(&folder).map_err(|errno| Error::Prepare(service::FOLDER, errno))
+}
+
+/// Says before systemd does, whose words nobody would see, that it cannot work here.
+pub(super) fn check_control_groups() -> Result<(), Error> {
+    // That of version 2, and the two of a machine that has both.
+    let hierarchies = ["", "systemd/", "unified/"]
+        .map(|folder| alloc::format!("/sys/fs/cgroup/{folder}cgroup.procs"));
+    let may = |access_to| hierarchies.iter().any(|path| access(path.as_str(), access_to).is_ok());
+    // Where there is none it may be able to mount them.
+    if may(Access::EXISTS) && !may(Access::WRITE_OK) {
+        return Err(Error::ControlGroups);
+    }
+    Ok(())
 }
 
 /// Makes a folder where there is none.

@@ -25,7 +25,7 @@ fn with_ours(old: &str, program: &str) -> String {
     let kept = inittab::kept(old, program, |line| line.action == "restart" || is_console(line));
     let mut new: String = kept.lines().map(without_terminal).collect();
     // SIGQUIT makes it become what its restart line says.
-    new.extend(["::once:", program, " supervise\n::restart:", program, " exit\n"]);
+    new.extend(["::respawn:", program, " supervise\n::restart:", program, " exit\n"]);
     new
 }
 
@@ -55,7 +55,7 @@ mod tests {
                    null::once:/bin/a\nconsole::respawn:/bin/b :\n# console::once:/bin/c\n";
         let new = with_ours(old, "/r/rich");
         let expected = "::sysinit:/etc/init.d/rcS\nnull::once:/bin/a\n::respawn:/bin/b :\n\
-                        # console::once:/bin/c\n::once:/r/rich supervise\n\
+                        # console::once:/bin/c\n::respawn:/r/rich supervise\n\
                         ::restart:/r/rich exit\n";
         assert_eq!(new, expected);
         assert_eq!(with_ours(&new, "/r/rich"), expected);

@@ -5,12 +5,12 @@ use core::ffi::CStr;
 
 use contract::Mode;
 
-use super::{Error, beside_us};
+use super::Error;
 use crate::{
     Strings,
-    exec::{self, explain},
+    exec::{self, beside_us, explain},
     poststop,
-    run::Request,
+    request::Request,
     sys,
 };
 

@@ -131,7 +131,7 @@ mod tests {
                    ::shutdown:/bin/umount -a -r\n\
                    si::sysinit:/etc/rc.d/rc.sysinit\n\
                    ca:12345:ctrlaltdel:/sbin/shutdown -t1 -a -r now\n\
-                   ::once:/r/rich supervise\n\
+                   ::respawn:/r/rich supervise\n\
                    ::respawn:/usr/bin/mounted\n\n";
         let kept = kept(old, "/r/rich", |_| false);
         let expected = "# a getty\n\

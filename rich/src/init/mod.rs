@@ -5,20 +5,19 @@ mod boot_scripts;
 mod busybox;
 mod cover;
 mod dumb_init;
+mod end;
 mod inittab;
 mod openrc;
 mod sbin_init;
-pub(crate) mod services;
+mod services;
 mod systemd;
 mod sysv;
 
-use alloc::{ffi::CString, string::String};
-use core::{ffi::CStr, fmt};
+use alloc::string::String;
+use core::fmt;
 
+use crate::{Strings, errno::Reason, exec, request::Request, say, service};
 use contract::Mode;
-use rustix::fs::readlink;
-
-use crate::{Strings, exec, run::Request};
 
 /// Why there is no init.
 pub(crate) enum Error {
@@ -71,10 +70,13 @@ pub(crate) fn become_init(request: &Request, env: Strings) -> Error {
     }
 }
 
-/// The path of the file `name` beside our own program.
-pub(crate) fn beside_us(name: &CStr) -> CString {
-    let mut path = readlink("/proc/self/exe", []).map(CString::into_bytes).unwrap_or_default();
-    path.truncate(path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1));
-    path.extend_from_slice(name.to_bytes());
-    CString::new(path).unwrap_or_else(|_| name.into())
+/// `rich supervise`: the application under an init that does not wait for it, and then the end of
+/// that init.
+pub(crate) fn supervise(_: Strings) -> u8 {
+    service::supervise();
+    if let Err(errno) = end::end() {
+        say!("rich: the init cannot be ended: {}", Reason(errno));
+    }
+    // Were we gone before it, the init would start us anew.
+    service::idle()
 }

@@ -14,12 +14,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Error, beside_us, boot, boot_scripts, busybox, openrc, systemd, sysv};
+use super::{Error, boot, boot_scripts, busybox, openrc, systemd, sysv};
 use crate::{
     Strings, base_name, env as environment,
-    exec::{check, explain, find},
+    exec::{beside_us, check, explain, find},
     file,
-    run::Request,
+    request::Request,
     service, sys,
 };
 

@@ -32,10 +32,10 @@ pub(crate) fn stop() {
     if let Some(words) = openrc::stop_command().or_else(sysv::stop_command) {
         run(words);
     }
-    let left = |signal| others().into_iter().filter(|pid| sys::kill(*pid, signal).is_ok()).count();
-    left(number::TERM);
-    // Signal 0 only asks whether there is somebody, kill(2).
-    until(REST, || left(0) == 0);
+    for pid in others(|_| true) {
+        let _ = sys::kill(pid, number::TERM);
+    }
+    until(REST, || others(is_ours).is_empty());
 }
 
 fn run(words: [&'static str; 2]) {
@@ -64,9 +64,8 @@ fn run(words: [&'static str; 2]) {
     }
 }
 
-/// All processes but the init, ourselves, and what came into the container from outside, such as
-/// the pod's preStop, whose end the kubelet would take for a failure.
-fn others() -> Vec<Pid> {
+/// All processes that this is true for, but the init and ourselves.
+fn others(is_wanted: impl Fn(Pid) -> bool) -> Vec<Pid> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(folder) = open("/proc", flags, Mode::empty()).and_then(Dir::new) else {
         return Vec::new();
@@ -74,11 +73,12 @@ fn others() -> Vec<Pid> {
     folder
         .filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok())
         .filter_map(Pid::from_raw)
-        .filter(|pid| *pid != getpid() && is_ours(*pid))
+        .filter(|pid| *pid != Pid::INIT && *pid != getpid() && is_wanted(*pid))
         .collect()
 }
 
-/// Whether it has a parent in the container and has not ended: proc_pid_stat(5), of which the
+/// Whether it has not ended and did not come into the container from outside, as what `kubectl
+/// exec` runs: its parent is in the container. proc_pid_stat(5), of which the
 /// second field may hold anything, blanks and brackets included.
 fn is_ours(pid: Pid) -> bool {
     let Ok(path) = CString::new(format!("/proc/{}/stat", pid.as_raw_nonzero())) else {

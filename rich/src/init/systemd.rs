@@ -4,18 +4,20 @@ use alloc::{ffi::CString, format, string::String, vec::Vec};
 use core::ffi::CStr;
 
 use contract::{Mode, Restart};
-use rustix::{fs::symlink, io::Errno};
+use rustix::{fs::symlink, io::Errno, termios::isatty};
 
 use super::{
-    Error, beside_us,
+    Error,
     boot::{self, make_folder},
 };
 use crate::{
-    Strings, env,
-    exec::{check, explain, find},
+    Strings,
+    container::container_id,
+    env,
+    exec::{beside_us, check, explain, find},
     file,
-    run::{Request, container_id},
-    service::{self, UNIT},
+    request::Request,
+    service::{self, UNIT, output},
     sys,
 };
 
@@ -28,7 +30,7 @@ const PLACES: [&CStr; 3] = [
 
 /// What would manage the node's hardware, kernel, clock or network instead of the container's, or
 /// wait for a terminal that is not there.
-const MASKED: [&str; 37] = [
+const MASKED: [&str; 57] = [
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
     "systemd-udevd-kernel.socket",
@@ -48,6 +50,26 @@ const MASKED: [&str; 37] = [
     "systemd-journald-audit.socket",
     "systemd-binfmt.service",
     "systemd-timesyncd.service",
+    "systemd-time-wait-sync.service",
+    "chrony.service",
+    "chronyd.service",
+    "fake-hwclock.service",
+    "ntp.service",
+    "ntpd.service",
+    "ntpsec.service",
+    "openntpd.service",
+    "watchdog.service",
+    "wd_keepalive.service",
+    "auditd.service",
+    "irqbalance.service",
+    "thermald.service",
+    "smartd.service",
+    "smartmontools.service",
+    "multipathd.service",
+    "lvm2-monitor.service",
+    "network.service",
+    "networking.service",
+    "NetworkManager.service",
     "systemd-networkd.service",
     "systemd-networkd.socket",
     "systemd-networkd-wait-online.service",
@@ -68,9 +90,16 @@ const MASKED: [&str; 37] = [
     "getty.target",
 ];
 
-/// What systemd is told about every service. A pod has 30 s to stop, of which the application may
-/// take 20.
+/// What systemd is told about every service, so that one that does not stop leaves time for others.
 const MANAGER: &str = "[Manager]\nDefaultTimeoutStopSec=10s\n";
+
+/// Where systemd gives the boot up, it asks for a password at a terminal; there, we end the
+/// container.
+const GIVEN_UP: [&str; 2] = ["emergency.service", "rescue.service"];
+const FAILED: &str = "rich-failed.service";
+
+/// Changes what systemd runs at its end.
+const EXIT: &str = "/run/systemd/system/systemd-exit.service.d";
 
 /// Debian's own file of this name empties `/tmp` at boot, and with it what the initscript has put
 /// there (tmpfiles.d(5); a file in `/run` takes the place of one in `/usr/lib`).
@@ -96,7 +125,10 @@ pub(super) fn boot(path: &CStr, name: &CStr, request: &Request, env: Strings) ->
     if let Err(failure) = find(application, env) {
         return Error::Application(failure);
     }
-    if let Err(errno) = configure(request.rich.restart) {
+    if let Err(error) = boot::check_control_groups() {
+        return Error::Boot { mode, error };
+    }
+    if let Err(errno) = configure(request) {
         return Error::Boot { mode, error: boot::Error::Prepare("/run/systemd/system", errno) };
     }
     if let Err(errno) = service::write(service::Init::Systemd, request, env) {
@@ -114,13 +146,14 @@ pub(super) fn boot(path: &CStr, name: &CStr, request: &Request, env: Strings) ->
 }
 
 /// Writes what systemd is to read. All is in `/run`: nothing of the image changes.
-fn configure(restart: Restart) -> Result<(), Errno> {
+fn configure(request: &Request) -> Result<(), Errno> {
     for folder in [
         c"/run/tmpfiles.d",
         c"/run/systemd",
         c"/run/systemd/system",
         c"/run/systemd/system.conf.d",
         c"/run/systemd/system/multi-user.target.wants",
+        &CString::new(EXIT).unwrap_or_default(),
     ] {
         make_folder(folder)?;
     }
@@ -129,8 +162,19 @@ fn configure(restart: Restart) -> Result<(), Errno> {
     }
     let program = beside_us(c"rich");
     let program = program.to_str().map_err(|_| Errno::INVAL)?;
-    let unit = unit(program, restart);
-    file::replace("/run/systemd/system", UNIT, 0o644, unit.as_bytes())?;
+    let write =
+        |name: &str, text: &str| file::replace("/run/systemd/system", name, 0o644, text.as_bytes());
+    write(UNIT, &application(program, request))?;
+    // A terminal is the application's own.
+    if !isatty(sys::stdout()) {
+        write(output::UNIT, &output_unit(program))?;
+    }
+    let failed = failed(program);
+    for unit in GIVEN_UP.into_iter().chain([FAILED]) {
+        write(unit, &failed)?;
+    }
+    let exit = format!("[Service]\nExecStart=\nExecStart={program} systemd-exit\n");
+    file::replace(EXIT, "rich.conf", 0o644, exit.as_bytes())?;
     file::replace("/run/tmpfiles.d", "tmp.conf", 0o644, TMPFILES.as_bytes())?;
     file::replace("/run/systemd/system.conf.d", "rich.conf", 0o644, MANAGER.as_bytes())?;
     link(&format!("../{UNIT}"), &format!("multi-user.target.wants/{UNIT}"))
@@ -146,23 +190,62 @@ fn link(target: &str, name: &str) -> Result<(), Errno> {
 
 /// systemd.unit(5), systemd.service(5). What the application is and how it runs is not in here:
 /// `rich exec` reads that.
-fn unit(program: &str, restart: Restart) -> String {
-    let restart = match restart {
+fn application(program: &str, request: &Request) -> String {
+    let restart = match request.rich.restart {
         Restart::Container => "Restart=no",
         Restart::Service => "Restart=always\nRestartSec=1s",
     };
+    let grace = request.grace.saturating_sub(service::reserve(request.grace)).as_secs().max(1);
+    let output = output::UNIT;
     format!(
         "[Unit]\n\
          Description=The application of this container\n\
+         Wants={output}\n\
+         After={output}\n\
+         OnFailure={FAILED}\n\
          StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          ExecStart={program} exec\n\
          ExecStopPost={program} ended\n\
          {restart}\n\
-         TimeoutStopSec=20s\n\
+         TimeoutStopSec={grace}s\n\
          TasksMax=infinity\n\
          OOMPolicy=continue\n"
+    )
+}
+
+/// It is there before the application, and until the very end: nothing stops it but systemd's last
+/// SIGTERM to all that is left.
+fn output_unit(program: &str) -> String {
+    format!(
+        "[Unit]\n\
+         Description=The way of the application's output to the log and the journal\n\
+         DefaultDependencies=no\n\
+         After=systemd-journald.socket\n\
+         RefuseManualStop=yes\n\
+         IgnoreOnIsolate=yes\n\
+         StartLimitIntervalSec=0\n\
+         \n\
+         [Service]\n\
+         Type=notify\n\
+         ExecStart={program} output\n\
+         Restart=always\n\
+         RestartSec=100ms\n\
+         FileDescriptorStoreMax=32\n\
+         OOMPolicy=continue\n"
+    )
+}
+
+fn failed(program: &str) -> String {
+    format!(
+        "[Unit]\n\
+         Description=The end of a container whose application cannot be started\n\
+         DefaultDependencies=no\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         ExecStart={program} failed\n"
     )
 }
 

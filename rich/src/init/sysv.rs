@@ -33,7 +33,7 @@ fn with_ours(old: &str, program: &str) -> String {
     // Whoever says halt or reboot in the container, stops the application.
     new.extend(["ric0:06:wait:", program, " stop\n"]);
     // In every run level, or a change of it would kill the application after five seconds.
-    new.extend(["rich:0123456:once:", program, " supervise\n"]);
+    new.extend(["rich:0123456:respawn:", program, " supervise\n"]);
     new
 }
 
@@ -47,7 +47,7 @@ pub(super) fn stop_command() -> Option<[&'static str; 2]> {
 mod tests {
     use super::*;
 
-    const OURS: &str = "ric0:06:wait:/r/rich stop\nrich:0123456:once:/r/rich supervise\n";
+    const OURS: &str = "ric0:06:wait:/r/rich stop\nrich:0123456:respawn:/r/rich supervise\n";
 
     #[test]
     fn the_levels_that_end_a_machine_stop_the_application() {

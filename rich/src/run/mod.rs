@@ -1,7 +1,6 @@
 //! `rich run`: everything that happens before the init is PID 1.
 
 mod crlf;
-mod flags;
 mod outcome;
 mod output;
 mod profile;
@@ -9,13 +8,12 @@ mod script;
 mod state;
 mod termination;
 
-pub(crate) use flags::Request;
-pub(crate) use state::container_id;
-
 use crate::{
     Strings,
     cli::{USAGE, print},
-    init, say,
+    init,
+    request::Request,
+    say,
     sys::{self, SignalFd},
 };
 use outcome::Failed;
@@ -33,6 +31,7 @@ annotations rich.pouch/NAME of the pod.
   --initscript-timeout=TIME end it when it takes longer, such as 30s or 5m (exit code 124)
   --poststop=\"PATH ARG...\"   run this after COMMAND has ended
   --restart=WHO             container (default), or service: systemd starts COMMAND again
+  --grace=TIME              how long the container has to stop (30s)
   --termination-log=FILE    where the reason of a failure is left (/dev/termination-log)";
 
 /// Runs the command; comes back only where the application is not started, with the exit code.

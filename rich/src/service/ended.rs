@@ -1,11 +1,12 @@
 //! What systemd calls once the application has ended (`ExecStopPost=`).
 
+use alloc::{format, vec::Vec};
 use core::str;
 
 use contract::Restart;
 use rustix::fs::{Access, access};
 
-use super::{STOPPING, Spec, keep_exit_code, stop};
+use super::{STOPPING, Spec, keep_exit_code, streams, systemctl};
 use crate::{
     Strings, env,
     poststop::Command,
@@ -21,6 +22,8 @@ pub(super) fn main(env: Strings) -> u8 {
     keep_exit_code(code);
     match Spec::read() {
         Ok(spec) => {
+            // Also for the journal: with us, the last words of the application find their unit.
+            streams::take(&spec);
             let goes_on = spec.restart == Restart::Service;
             if goes_on && access(STOPPING, Access::EXISTS).is_err() {
                 return 0;
@@ -29,11 +32,23 @@ pub(super) fn main(env: Strings) -> u8 {
         }
         Err(error) => say!("rich: {error}"),
     }
-    stop::end_systemd(code, env)
+    systemctl::exit(code, env)
+}
+
+/// The last thing that systemd runs before it ends (`systemd-exit.service`). It is told the exit
+/// code once more: a SIGTERM makes it start anew, and then it has forgotten it (systemd(1),
+/// "SIGTERM").
+pub(super) fn exit(env: Strings) -> u8 {
+    sys::block_all();
+    sys::default_all();
+    let code = super::exit_code().map(|code| format!("{code}"));
+    let words = ["--force", "exit"].into_iter().chain(code.as_deref());
+    systemctl::run(&words.collect::<Vec<_>>(), env)
 }
 
 impl Spec {
-    fn run_poststop(&self) {
+    /// Runs poststop, as the user that the application was.
+    pub(super) fn run_poststop(&self) {
         let Some(line) = self.poststop else { return };
         if let Err(error) = self.apply() {
             say!("rich: poststop: {error}");

@@ -5,17 +5,23 @@
 //! how the application is to be started ([`spec`]), keeps the container's streams open
 //! ([`streams`]), and gives the init nothing but a command that reads it all.
 
-mod end;
 mod ended;
 mod exec;
+mod failed;
+mod last_words;
+pub(crate) mod output;
 mod spec;
+mod status;
 mod stop;
 mod streams;
+mod supervise;
+mod systemctl;
 
 use alloc::format;
 use core::ffi::CStr;
 
 pub(crate) use spec::{Init, Spec, write};
+pub(crate) use stop::reserve;
 
 use crate::{Strings, file};
 
@@ -37,9 +43,9 @@ pub(crate) fn exec(_: Strings) -> u8 {
     exec::main()
 }
 
-/// `rich supervise`: starts the application, waits for it, and ends the init that called us.
-pub(crate) fn supervise(_: Strings) -> u8 {
-    exec::supervise()
+/// `rich supervise`: starts the application and waits for it; the init is still to be ended.
+pub(crate) fn supervise() {
+    supervise::main();
 }
 
 /// `rich ended`: what systemd calls when the application has ended.
@@ -47,9 +53,19 @@ pub(crate) fn ended(env: Strings) -> u8 {
     ended::main(env)
 }
 
+/// `rich systemd-exit`: the end of systemd.
+pub(crate) fn systemd_exit(env: Strings) -> u8 {
+    ended::exit(env)
+}
+
 /// `rich exit`: what an init becomes when it has ended.
 pub(crate) fn exit(_: Strings) -> u8 {
     exit_code().unwrap_or(u8::MAX)
+}
+
+/// Does nothing until a signal ends it.
+pub(crate) fn idle() -> ! {
+    streams::idle()
 }
 
 /// `rich hold`: keeps the container's streams open.
@@ -57,9 +73,24 @@ pub(crate) fn hold(_: Strings) -> u8 {
     streams::idle()
 }
 
+/// `rich failed`: what systemd calls when it has given up.
+pub(crate) fn failed(env: Strings) -> u8 {
+    failed::main(env)
+}
+
+/// `rich output`: passes the application's output on.
+pub(crate) fn output(env: Strings) -> u8 {
+    output::main(env)
+}
+
+/// `rich status`: how things are, for people.
+pub(crate) fn status(env: Strings) -> u8 {
+    status::main(env)
+}
+
 /// `rich stop`: the pod's preStop.
-pub(crate) fn stop(env: Strings) -> u8 {
-    stop::main(env)
+pub(crate) fn stop(args: Strings, env: Strings) -> u8 {
+    stop::main(args, env)
 }
 
 /// The exit code of the application, if it has ended.

@@ -4,7 +4,7 @@
 //! there is nothing to quote.
 
 use alloc::{format, vec::Vec};
-use core::{ffi::CStr, fmt, str};
+use core::{ffi::CStr, fmt, str, time::Duration};
 
 use contract::Restart;
 use rustix::{
@@ -15,11 +15,12 @@ use rustix::{
         Gid, Pid, Resource, Rlimit, Uid, getcwd, getgid, getgroups, getrlimit, getuid, setrlimit,
         umask,
     },
+    termios::isatty,
     thread::{set_thread_gid, set_thread_groups, set_thread_uid},
 };
 
 use super::{FOLDER, SPEC, streams};
-use crate::{Strings, env, errno::Reason, file, run::Request};
+use crate::{Strings, base_name, env, errno::Reason, file, request::Request, sys::stdout};
 
 /// The limits that setrlimit(2) knows, in the order of their numbers.
 const LIMITS: [Resource; 16] = [
@@ -66,6 +67,14 @@ pub(crate) struct Spec {
     pub(super) restart: Restart,
     /// The process that keeps the container's streams.
     pub(super) holder: Option<Pid>,
+    /// The mode that was asked for.
+    pub(super) mode: &'static [u8],
+    /// Whether the container has a terminal.
+    pub(super) terminal: bool,
+    /// How long the container has to stop.
+    pub(super) grace: Duration,
+    /// Where its last words are left.
+    pub(super) termination_log: &'static [u8],
     /// The command that runs after it.
     pub(super) poststop: Option<&'static [u8]>,
     /// Its arguments.
@@ -112,6 +121,10 @@ pub(crate) fn write(init: Init, request: &Request, env: Strings) -> Result<(), E
     entry("init", init.name().as_bytes());
     entry("restart", request.rich.restart.name().as_bytes());
     entry("holder", format!("{}", holder.as_raw_nonzero()).as_bytes());
+    entry("mode", request.rich.mode.name().as_bytes());
+    entry("terminal", if isatty(stdout()) { b"true" } else { b"false" });
+    entry("grace", format!("{}", request.grace.as_secs()).as_bytes());
+    entry("termination-log", request.termination_log.as_bytes());
     entry("cwd", getcwd([])?.to_bytes());
     let mask = umask(Mode::empty());
     umask(mask);
@@ -158,6 +171,10 @@ impl Spec {
             init: init.ok_or(Error::Incomplete("init"))?.0,
             restart: value("restart").and_then(Restart::parse).unwrap_or_default(),
             holder: value("holder").and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw),
+            mode: env::get(&entries, "mode").unwrap_or_default(),
+            terminal: env::get(&entries, "terminal") == Some(b"true"),
+            grace: Duration::from_secs(value("grace").and_then(|it| it.parse().ok()).unwrap_or(30)),
+            termination_log: env::get(&entries, "termination-log").unwrap_or_default(),
             poststop: env::get(&entries, "poststop"),
             args,
             env: all(&entries, "env"),
@@ -167,7 +184,7 @@ impl Spec {
 
     /// Makes this process what the application is to be: streams, folder, limits, user.
     pub(super) fn apply(&self) -> Result<(), Error> {
-        streams::take(self.holder);
+        streams::take(self);
         let numbers = |key| {
             all(&self.entries, key)
                 .into_iter()
@@ -192,6 +209,16 @@ impl Spec {
             set_thread_uid(Uid::from_raw(uid)).map_err(|errno| Error::Apply("user", errno))?;
         }
         Ok(())
+    }
+}
+
+impl Spec {
+    /// What the application is called in the journal: as its program.
+    pub(super) fn log_name(&self) -> &'static str {
+        let program = self.args.first().map_or(&b""[..], |program| program.to_bytes());
+        let name = str::from_utf8(base_name(program)).unwrap_or_default();
+        let fits = !name.is_empty() && name.len() < 200 && !name.contains('\n');
+        if fits { name } else { "application" }
     }
 }
 

@@ -4,53 +4,79 @@
 //! systemd(1)), so the stop must come by the init's own means. The command then waits: when a
 //! preStop comes back, the runtime sends SIGTERM to whatever is still there.
 
-use alloc::{ffi::CString, format, vec::Vec};
-use core::ffi::CStr;
+use core::{str, time::Duration};
 
 use rustix::{
     event::Timespec,
     io::Errno,
-    process::{Pid, Signal, WaitOptions, kill_process, waitpid},
+    process::{Signal, WaitOptions, kill_process, waitpid},
     thread::nanosleep,
+    time::{ClockId, clock_gettime},
 };
 
-use super::{FOLDER, SPEC, SUPERVISOR, Spec, UNIT, exit_code, spec::Init, streams};
+use super::{
+    FOLDER, SPEC, Spec, UNIT, exit_code, spec::Init, streams, supervise::supervisor, systemctl,
+};
 use crate::{
     Strings,
-    exec::{self, execvp},
+    cli::unknown,
+    errno::Reason,
+    exec::{execvp, explain, find},
     file, say,
-    sys::{self, Forked},
+    sys::{self, Forked, SignalFd, number},
 };
 
 /// The exit code of an application that was stopped before it could run: SIGTERM's.
 const NEVER_RAN: u8 = 143;
-/// How often an init that is not up yet is asked, and how long between, nanoseconds.
+/// How often an init that is not up yet is asked, and how long between.
 const ATTEMPTS: usize = 100;
-const PAUSE: i64 = 200_000_000;
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long before the end of the grace period whatever is left is killed, so that the container
+/// ends with the application's exit code and not by the kubelet.
+const LAST: Duration = Duration::from_secs(1);
 
-/// Stops the application and waits until the container is gone.
-pub(super) fn main(env: Strings) -> u8 {
+/// How much of the grace period is not the application's: what poststop and the services may need
+/// at the least once it had to be killed.
+pub(crate) fn reserve(grace: Duration) -> Duration {
+    (grace / 6).clamp(LAST, Duration::from_secs(5))
+}
+
+/// Runs the pod's own preStop, stops the application and waits until the container is gone.
+pub(super) fn main(args: Strings, env: Strings) -> u8 {
+    let start = now();
+    let before = match Before::read(args) {
+        Ok(before) => before,
+        Err(code) => return code,
+    };
     // As dumb-init does, PID 1 stops by the runtime's signal.
-    if file::read(SPEC, 0).is_err() {
-        return 0;
+    let spec = if file::read(SPEC, 0).is_ok() { Spec::read().map(Some) } else { Ok(None) };
+    if let Ok(Some(spec)) = &spec
+        && spec.init == Init::Systemd
+    {
+        watch(spec.grace, start, env);
     }
-    let spec = match Spec::read() {
-        Ok(spec) => spec,
+    before.run(env);
+    match spec {
+        Ok(None) => 0,
+        Ok(Some(spec)) => stop(&spec, env),
         Err(error) => {
             say!("rich stop: {error}");
-            return 1;
+            1
         }
-    };
+    }
+}
+
+fn stop(spec: &Spec, env: Strings) -> u8 {
     if let Err(errno) = file::replace(FOLDER, "stopping", 0o644, b"") {
-        say!("rich stop: {}", crate::errno::Reason(errno));
+        say!("rich stop: {}", Reason(errno));
     }
     let stopped = (0..ATTEMPTS).any(|_| {
         let done = match spec.init {
-            Init::Systemd => systemctl(&["stop", UNIT], env) == 0,
+            Init::Systemd => systemctl::run(&["stop", UNIT], env) == 0,
             Init::Busybox | Init::Sysv => terminate_supervisor(),
         };
         if !done {
-            let _ = nanosleep(&Timespec { tv_sec: 0, tv_nsec: PAUSE });
+            sleep(PAUSE);
         }
         done
     });
@@ -58,46 +84,122 @@ pub(super) fn main(env: Strings) -> u8 {
         say!("rich stop: the init does not answer; the application is left to the runtime");
         return 1;
     }
+    // What the init sends to all that is left must not be the end of us: the kubelet would report
+    // a preStop that has failed.
+    sys::block_all();
     if spec.init == Init::Systemd {
         // The unit has done so itself, unless it was stopped before it was ever started.
-        let _ = end_systemd(exit_code().unwrap_or(NEVER_RAN), env);
+        let _ = systemctl::exit(exit_code().unwrap_or(NEVER_RAN), env);
     }
+    match SignalFd::open() {
+        Ok(signals) => while signals.wait().number != number::TERM {},
+        Err(_) => streams::idle(),
+    }
+    0
+}
+
+/// Sees to it that the container ends within the grace period, in a process of its own.
+fn watch(grace: Duration, start: Duration, env: Strings) {
+    if !matches!(sys::fork(), Ok(Forked::Child)) {
+        return;
+    }
+    let until = |end: Duration| sleep(end.saturating_sub(now()));
+    until(start + grace.saturating_sub(reserve(grace)));
+    let _ = systemctl::run(&["kill", "--signal=KILL", UNIT], env);
+    until(start + grace.saturating_sub(LAST));
+    let _ = systemctl::exit(exit_code().unwrap_or(128 + number::KILL), env);
+    // systemd waits for nobody who is not there.
+    sys::kill_everybody(number::KILL);
     streams::idle()
 }
 
-/// Ends systemd with this exit code, systemctl(1) "exit"; the exit code where that fails.
-pub(super) fn end_systemd(code: u8, env: Strings) -> u8 {
-    systemctl(&["--no-block", "exit", &format!("{code}")], env)
+/// The pod's own preStop.
+enum Before<'a> {
+    Nothing,
+    Sleep(Duration),
+    Run(Strings<'a>),
 }
 
-/// Runs systemctl and gives its exit code.
-fn systemctl(args: &[&str], env: Strings) -> u8 {
-    let words: Result<Vec<CString>, _> =
-        ["systemctl"].iter().chain(args).copied().map(CString::new).collect();
-    let (Ok(words), Ok(forked)) = (words, sys::fork()) else { return u8::MAX };
-    let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
-    match forked {
-        Forked::Child => {
-            sys::unblock_all();
-            let errno = execvp(&words, env);
-            say!("rich: systemctl: {}", crate::errno::Reason(errno));
-            sys::exit(127);
+impl<'a> Before<'a> {
+    fn read(args: Strings<'a>) -> Result<Self, u8> {
+        match args {
+            [] => Ok(Self::Nothing),
+            [end, command @ ..] if end.to_bytes() == b"--" => Ok(Self::Run(command)),
+            [flag] => sleep_flag(flag.to_bytes())
+                .map(Self::Sleep)
+                .ok_or_else(|| unknown("rich stop", flag)),
+            [_, more, ..] => Err(unknown("rich stop", more)),
         }
-        Forked::Parent(pid) => loop {
-            match waitpid(Some(pid), WaitOptions::empty()) {
-                Ok(Some((_, status))) => return exec::exit_code(status),
-                Err(Errno::INTR) | Ok(None) => {}
-                Err(_) => return u8::MAX,
-            }
-        },
+    }
+
+    fn run(&self, env: Strings) {
+        match self {
+            Self::Nothing | Self::Run([]) => {}
+            Self::Sleep(time) => sleep(*time),
+            Self::Run(command) => run(command, env),
+        }
     }
 }
 
-/// Sends SIGTERM to the process that waits for the application, once it is there.
+/// Reads `--sleep=Ns`.
+fn sleep_flag(flag: &[u8]) -> Option<Duration> {
+    let seconds = flag.strip_prefix(b"--sleep=")?.strip_suffix(b"s")?;
+    str::from_utf8(seconds).ok()?.parse().ok().map(Duration::from_secs)
+}
+
+/// Whatever comes of it, the application is stopped then, as Kubernetes does.
+fn run(command: Strings, env: Strings) {
+    match sys::fork() {
+        Ok(Forked::Child) => {
+            let errno = execvp(command, env);
+            let name = command.first().copied().unwrap_or_default();
+            let failure = match find(name, env) {
+                Err(failure) => failure,
+                Ok(path) => explain(&path, errno),
+            };
+            say!("rich stop: {failure}");
+            sys::exit(failure.code());
+        }
+        Ok(Forked::Parent(pid)) => {
+            while matches!(waitpid(Some(pid), WaitOptions::empty()), Ok(None) | Err(Errno::INTR)) {}
+        }
+        Err(errno) => say!("rich stop: {}", Reason(errno)),
+    }
+}
+
+/// Sends SIGTERM to the process that waits for the application, once it is there; false where it
+/// is not yet.
 fn terminate_supervisor() -> bool {
-    let pid = file::read(SUPERVISOR, 16).ok().and_then(|text| {
-        let pid = core::str::from_utf8(&text).ok()?.trim().parse().ok()?;
-        Pid::from_raw(pid)
-    });
-    pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok())
+    let told = |pid| kill_process(pid, Signal::TERM).is_ok();
+    exit_code().is_some() || supervisor().is_some_and(told)
+}
+
+fn sleep(time: Duration) {
+    let tv_sec = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let _ = nanosleep(&Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() });
+}
+
+/// The time since the machine's start.
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_of_the_grace_period_is_the_applications() {
+        let of = |seconds| reserve(Duration::from_secs(seconds)).as_millis();
+        assert_eq!([1, 6, 12, 30, 3600].map(of), [1000, 1000, 2000, 5000, 5000]);
+    }
+
+    #[test]
+    fn what_the_webhook_writes_is_read() {
+        assert_eq!(sleep_flag(b"--sleep=15s"), Some(Duration::from_secs(15)));
+        assert_eq!(sleep_flag(b"--sleep=15"), None);
+        assert!(matches!(Before::read(&[c"--", c"a", c"b"]), Ok(Before::Run([_, _]))));
+        assert!(matches!(Before::read(&[]), Ok(Before::Nothing)));
+    }
 }

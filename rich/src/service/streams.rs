@@ -15,8 +15,9 @@ use rustix::{
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
+use super::{Spec, output};
 use crate::{
-    init::beside_us,
+    exec::beside_us,
     sys::{self, Forked},
 };
 
@@ -43,12 +44,30 @@ pub(super) fn idle() -> ! {
     }
 }
 
-/// Takes those of the process `holder` for our own. Without them we keep what the init gave us.
-pub(super) fn take(holder: Option<Pid>) {
-    let Some(holder) = holder else { return };
-    let _ = stream(holder, 0).and_then(|fd| dup2_stdin(&fd));
-    let _ = stream(holder, 1).and_then(|fd| dup2_stdout(&fd));
-    let _ = stream(holder, 2).and_then(|fd| dup2_stderr(&fd));
+/// Takes the application's streams for our own: from the service that passes its output on, else
+/// from the process that keeps the container's, else the terminal. Without any we keep what the
+/// init gave us.
+pub(super) fn take(spec: &Spec) {
+    let streams = output::streams()
+        .or_else(|_| of(spec.holder.ok_or(Errno::SRCH)?))
+        .or_else(|errno| if spec.terminal { console() } else { Err(errno) });
+    if let Ok([input, output, error]) = streams {
+        let _ = dup2_stdin(&input);
+        let _ = dup2_stdout(&output);
+        let _ = dup2_stderr(&error);
+    }
+}
+
+/// Those of the process `holder`.
+pub(super) fn of(holder: Pid) -> Result<[OwnedFd; 3], Errno> {
+    Ok([stream(holder, 0)?, stream(holder, 1)?, stream(holder, 2)?])
+}
+
+/// The container's terminal.
+fn console() -> Result<[OwnedFd; 3], Errno> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let console = open("/dev/console", flags, Mode::empty())?;
+    Ok([console.try_clone()?, console.try_clone()?, console])
 }
 
 fn stream(holder: Pid, number: i32) -> Result<OwnedFd, Errno> {

@@ -170,6 +170,12 @@ pub(crate) fn kill_all(child: Pid, signal: u8) {
     }
 }
 
+/// Sends a signal to every process but PID 1 and ourselves, kill(2).
+pub(crate) fn kill_everybody(signal: u8) {
+    // There may be nobody else.
+    let _ = send(-1, signal);
+}
+
 fn send(target: i32, signal: u8) -> Result<(), Errno> {
     // The kernel reads the low 32 bits as a signed number.
     let target = target.cast_unsigned() as usize;

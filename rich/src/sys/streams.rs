@@ -1,10 +1,11 @@
-//! The three standard streams.
+//! The three standard streams, and what else we were started with.
 
 use core::mem::forget;
 
 use rustix::{
-    fd::{AsRawFd, BorrowedFd},
+    fd::{AsRawFd, BorrowedFd, OwnedFd},
     fs::{Mode, OFlags, open},
+    io::{Errno, fcntl_dupfd_cloexec},
     stdio,
 };
 
@@ -34,4 +35,12 @@ pub(crate) fn stdout() -> BorrowedFd<'static> {
 pub fn stderr() -> BorrowedFd<'static> {
     // SAFETY: as for standard input.
     unsafe { stdio::stderr() }
+}
+
+/// A descriptor that we were started with, by its number; EBADF where there is none.
+pub(crate) fn passed(number: usize) -> Result<OwnedFd, Errno> {
+    let number = i32::try_from(number).map_err(|_| Errno::BADF)?;
+    // SAFETY: it is borrowed for one system call, which looks whether it is open.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_dupfd_cloexec(descriptor, 0)
 }

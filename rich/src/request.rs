@@ -1,9 +1,9 @@
 //! The flags of `rich run`: the annotations, judged by the rules that judge annotations.
 
 use alloc::{ffi::CString, format, string::String, vec::Vec};
-use core::{ffi::CStr, fmt, str};
+use core::{ffi::CStr, fmt, str, time::Duration};
 
-use contract::{Key, PREFIX, Rich, Violation};
+use contract::{Key, PREFIX, Rich, Violation, parse_duration};
 
 use crate::Strings;
 
@@ -11,12 +11,18 @@ use crate::Strings;
 /// (`terminationMessagePath`).
 const TERMINATION_LOG: &CStr = c"/dev/termination-log";
 
+/// How long Kubernetes gives a container to stop unless the pod says otherwise
+/// (`terminationGracePeriodSeconds`).
+const GRACE: Duration = Duration::from_secs(30);
+
 /// What `rich run` is to do.
 pub(crate) struct Request<'a> {
     /// What the annotations ask for.
     pub(crate) rich: Rich,
     /// Where the reason of a failure is left.
     pub(crate) termination_log: CString,
+    /// How long the pod gives the container to stop.
+    pub(crate) grace: Duration,
     /// The application.
     pub(crate) command: Strings<'a>,
 }
@@ -27,6 +33,7 @@ pub(crate) enum Error {
     NoValue(&'static str),
     Twice(&'static str),
     NotText,
+    Grace(String),
     Rules(Vec<Violation>),
     NoMode,
     NoCommand,
@@ -40,6 +47,9 @@ impl fmt::Display for Error {
             }
             Self::NoValue(name) => write!(f, "rich run: --{name} needs a value: --{name}=VALUE"),
             Self::Twice(name) => write!(f, "rich run: --{name} is given twice: keep one"),
+            Self::Grace(value) => {
+                write!(f, "rich run: --grace={value} is no duration: write it as 45s or 5m")
+            }
             Self::NotText => f.write_str("rich run: a flag is not UTF-8 text"),
             Self::NoMode => f.write_str(
                 "rich run: --mode is missing: give --mode=dumb-init, systemd or sbin-init",
@@ -95,10 +105,10 @@ impl<'a> Request<'a> {
     }
 
     fn judge(values: &[(&'static str, &str)], command: Strings<'a>) -> Result<Self, Error> {
-        let log = values.iter().find(|(name, _)| *name == LOG).map(|(_, value)| *value);
+        let own = |flag| values.iter().find(|(name, _)| *name == flag).map(|(_, value)| *value);
         let annotations: Vec<(String, &str)> = values
             .iter()
-            .filter(|(name, _)| *name != LOG)
+            .filter(|(name, _)| !OWN.contains(name))
             .map(|(name, value)| (format!("{PREFIX}{name}"), *value))
             .collect();
         let reading = contract::read(annotations.iter().map(|(key, value)| (&**key, *value)));
@@ -109,20 +119,26 @@ impl<'a> Request<'a> {
         if command.is_empty() {
             return Err(Error::NoCommand);
         }
-        let termination_log = match log {
+        let termination_log = match own(LOG) {
             Some(path) => CString::new(path).map_err(|_| Error::NotText)?,
             None => TERMINATION_LOG.into(),
         };
-        Ok(Self { rich, termination_log, command })
+        let grace = own(GRACE_FLAG).map_or(Ok(GRACE), |value| {
+            parse_duration(value).ok_or_else(|| Error::Grace(value.into()))
+        })?;
+        Ok(Self { rich, termination_log, grace, command })
     }
 }
 
 const LOG: &str = "termination-log";
+const GRACE_FLAG: &str = "grace";
+/// The flags that are no annotations: what the pod says elsewhere.
+const OWN: [&str; 2] = [LOG, GRACE_FLAG];
 
 fn name(flag: &str) -> Option<&'static str> {
     let name = flag.strip_prefix("--")?;
     let known = KEYS.iter().map(|key| key.short());
-    known.chain([LOG]).find(|known| *known == name)
+    known.chain(OWN).find(|known| *known == name)
 }
 
 #[cfg(test)]
@@ -145,6 +161,7 @@ mod tests {
             c"--initscript",
             c"/a b",
             c"--termination-log=/x=y",
+            c"--grace=45s",
             c"--",
             c"--",
             c"--mode",
@@ -152,6 +169,7 @@ mod tests {
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(request.rich.mode, Mode::Systemd);
         assert_eq!(request.termination_log.as_c_str(), c"/x=y");
+        assert_eq!(request.grace, Duration::from_secs(45));
         assert_eq!(request.command, [c"--", c"--mode"]);
     }
 
@@ -175,6 +193,7 @@ mod tests {
             (&[c"--mode=systemd", c"--"], "the application is missing"),
             (&[c"--mode=systemd"], "the application is missing"),
             (&[c"--", c"x"], "--mode is missing"),
+            (&[c"--mode=systemd", c"--grace=x", c"--", c"x"], "--grace=x is no duration"),
             (&[c"--mode=\xff", c"--", c"x"], "not UTF-8"),
             (&[c"--privileged=true", c"--", c"x"], "is not known"),
         ] {

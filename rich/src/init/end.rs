@@ -12,16 +12,17 @@ use rustix::{
     process::{Pid, Signal, kill_process},
 };
 
-use super::{Init, Spec};
+use super::services;
 use crate::{
+    exec::beside_us,
     file::write_all,
-    init::{beside_us, services},
+    service::{Init, Spec},
 };
 
 const SYSV: &CStr = c"/sbin/init";
 
 /// Makes PID 1 end.
-pub(super) fn end_init() -> Result<(), Errno> {
+pub(super) fn end() -> Result<(), Errno> {
     match Spec::read().map(|spec| spec.init) {
         Ok(Init::Sysv) => {
             services::stop();
