@@ -4,12 +4,32 @@ use contract::PREFIX;
 use serde_json::{Map, Value, json};
 
 /// A node of the test cluster, by the version of control groups that it has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// The first node: what the machine has that the cluster runs on.
     V1,
     /// The second, which is there when the cluster was started with `--with-v2-node`.
     V2,
+}
+
+impl Node {
+    /// The one that this run of the tests is about: the second where `E2E_NODE` is `v2`.
+    #[must_use]
+    pub fn tested() -> Self {
+        if std::env::var_os("E2E_NODE").is_some_and(|node| node == "v2") {
+            Self::V2
+        } else {
+            Self::V1
+        }
+    }
+
+    /// How many times slower it is than a machine: it is one that is emulated.
+    pub(crate) const fn slowness(self) -> u32 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 5,
+        }
+    }
 }
 
 /// A pod with one container, or the template of one.
@@ -39,20 +59,22 @@ pub fn image(name: &str, command: &[&str]) -> App {
 impl App {
     fn new(image: &str, command: &[&str]) -> Self {
         let (program, args) = command.split_first().expect("a command");
-        Self {
+        let app = Self {
             pod: json!({
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"generateName": "app-", "labels": {"app": "app"}, "annotations": {}},
                 "spec": {
                     "restartPolicy": "Never",
-                    "terminationGracePeriodSeconds": 20,
+                    "terminationGracePeriodSeconds": 20 * Node::tested().slowness(),
                     "containers": [
                         {"name": "app", "image": image, "command": [program], "args": args},
                     ],
                 },
             }),
-        }
+        };
+        // The second node wants to be asked.
+        if Node::tested() == Node::V2 { app.on(Node::V2) } else { app }
     }
 
     /// Sets the annotation `rich.pouch/KEY`.
@@ -61,9 +83,7 @@ impl App {
         self.with("/metadata/annotations", json!({format!("{PREFIX}{key}"): value}))
     }
 
-    /// Runs it on this node. Where nothing is said it is the first: the second wants to be asked.
-    #[must_use]
-    pub fn on(self, node: Node) -> Self {
+    fn on(self, node: Node) -> Self {
         const LABEL: &str = "rich-pouch.test/cgroup";
         let version = match node {
             Node::V1 => "v1",
@@ -73,6 +93,13 @@ impl App {
             "nodeSelector": {LABEL: version},
             "tolerations": [{"key": LABEL, "operator": "Exists"}],
         }))
+    }
+
+    /// Gives it so much time to stop, seconds of a machine that is not emulated.
+    #[must_use]
+    pub fn grace(self, seconds: u32) -> Self {
+        let seconds = seconds * Node::tested().slowness();
+        self.spec(json!({"terminationGracePeriodSeconds": seconds}))
     }
 
     /// Mounts a ConfigMap with executable scripts at `/scripts`.

@@ -2,7 +2,7 @@
 //! words for pods that let a test read as the sentence that it checks.
 //!
 //! The cluster is the one of the KUBECONFIG; `make e2e` starts it and installs the chart there.
-//! Every wait is for a condition, with [`PATIENCE`] as the bound.
+//! Every wait is for a condition, with a bound that says what was missed.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 #![allow(clippy::missing_panics_doc, reason = "a test fails by a panic")]
@@ -21,13 +21,23 @@ pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
 pub use release::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};
 
-/// How long a test waits for anything: a loaded machine is slow, a broken product is never right.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken
+/// product is never right.
+fn patience() -> Duration {
+    Duration::from_mins(2) * Node::tested().slowness() + soak()
+}
+
+/// How long a soak is to go on, from `E2E_SOAK` in seconds (`make soak`); 0 in everyday's tests.
+#[must_use]
+pub fn soak() -> Duration {
+    let seconds = std::env::var("E2E_SOAK").ok();
+    Duration::from_secs(seconds.map_or(0, |it| it.parse().expect("E2E_SOAK in seconds")))
+}
 
 /// Waits until the future gives something, or fails the test in the name of `what`.
 pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
-        panic!("{what}: not within {PATIENCE:?}")
+    let Ok(value) = tokio::time::timeout(patience(), future).await else {
+        panic!("{what}: not within {:?}", patience())
     };
     value
 }
@@ -39,8 +49,8 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
             if let Some(answer) = ask().await {
                 return answer;
             }
-            // The pace of asking; what is waited for is the answer.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // The pace of asking; what is waited for is the answer. Each question is work, too.
+            tokio::time::sleep(Duration::from_millis(100) * Node::tested().slowness().pow(2)).await;
         }
     })
     .await

@@ -119,7 +119,7 @@ async fn an_initscript_is_ended_by_sigterm_and_the_application_never_starts() {
         let app = busybox(&["echo", "the application ran"])
             .rich("mode", "dumb-init")
             .rich("initcmd", "echo waiting; sleep 1000")
-            .spec(json!({"terminationGracePeriodSeconds": 100}));
+            .grace(1000);
         let pod = ns.run(&app).await;
         let log = pod.logs_with("waiting").await;
         assert!(!log.contains("the application ran"), "{log}");

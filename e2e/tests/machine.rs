@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "these are tests")]
 
-use e2e::{App, busybox, debian, in_labelled_namespace, in_namespace};
+use e2e::{App, Node, busybox, debian, in_labelled_namespace, in_namespace};
 use serde_json::json;
 
 #[tokio::test]
@@ -15,6 +15,18 @@ async fn ps_in_a_dumb_init_pod_shows_the_init_and_the_application() {
         assert_eq!(lines[2][1..], ["sleep", "10000"], "{ps}");
         assert_eq!(lines[3][1..], ["ps", "-o", "pid,args"], "{ps}");
         assert_eq!(lines.len(), 4, "{ps}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_sees_the_control_groups_of_its_node() {
+    in_namespace(async |ns| {
+        let pod = ns.run(&busybox(&["sleep", "10000"]).rich("mode", "dumb-init")).await;
+        let groups = pod.exec(&["cat", "/proc/self/cgroup"]).await;
+        // Version 2 has one hierarchy, cgroups(7).
+        assert_eq!(groups.lines().count() == 1, Node::tested() == Node::V2, "{groups}");
+        assert!(groups.contains("0::/"), "{groups}");
     })
     .await;
 }
@@ -47,7 +59,7 @@ async fn a_dumb_init_pod_stops_when_the_application_obeys_sigterm() {
     in_namespace(async |ns| {
         let app = busybox(&["sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; sleep 99 & wait"])
             .rich("mode", "dumb-init")
-            .spec(json!({"terminationGracePeriodSeconds": 100}));
+            .grace(1000);
         let pod = ns.run(&app).await;
         pod.logs_with("up").await;
         // Longer than the patience of the test, were the signal lost.

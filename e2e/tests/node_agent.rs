@@ -23,12 +23,12 @@ async fn agent_says(path: &str) -> String {
 async fn a_provisioned_node_is_labelled_ready_with_the_version() {
     let nodes: Api<Node> = Api::all(client().await);
     let label = contract::names::NODE_READY;
-    let version = eventually("the node is labelled", async || {
-        let node = nodes.list(&ListParams::default()).await.ok()?.items.into_iter().next()?;
-        node.metadata.labels?.get(label).cloned()
+    eventually("every node is labelled", async || {
+        let nodes = nodes.list(&ListParams::default()).await.ok()?.items;
+        let version = |node: &Node| node.metadata.labels.as_ref()?.get(label).cloned();
+        nodes.iter().all(|node| version(node).as_deref() == Some(VERSION)).then_some(())
     })
     .await;
-    assert_eq!(version, VERSION);
 }
 
 #[tokio::test]

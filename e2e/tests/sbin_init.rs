@@ -277,7 +277,7 @@ async fn a_deleted_pod_ends_by_sigterm_then_poststop_in_good_time(machine: &Mach
             .rich("poststop", "/scripts/after.sh")
             .scripts("scripts")
             // Longer than the patience of the test, were SIGKILL what ends it.
-            .spec(json!({"terminationGracePeriodSeconds": 1000}));
+            .grace(1000);
         let pod = ns.run(&app).await;
         pod.logs_with("up").await;
         let follow = pod.follow().await;

@@ -173,7 +173,7 @@ async fn a_deletion_stops_the_application_first_and_gives_it_its_time() {
     in_namespace(async |ns| {
         let script = "trap 'date +stop%s; sleep 8; date +end%s; exit 5' TERM; echo up; \
                       while :; do sleep 0.1; done";
-        let pod = ns.run(&shell(script).spec(json!({"terminationGracePeriodSeconds": 12}))).await;
+        let pod = ns.run(&shell(script).grace(12)).await;
         pod.logs_with("up").await;
         let follow = pod.follow().await;
         assert_eq!(pod.delete_and_see_the_end().await, 5);
@@ -191,8 +191,7 @@ async fn a_deletion_stops_the_application_first_and_gives_it_its_time() {
 #[tokio::test]
 async fn an_application_that_refuses_to_stop_is_killed_within_the_grace_period() {
     in_namespace(async |ns| {
-        let app = shell("trap '' TERM; echo up; while :; do sleep 0.1; done")
-            .spec(json!({"terminationGracePeriodSeconds": 6}));
+        let app = shell("trap '' TERM; echo up; while :; do sleep 0.1; done").grace(6);
         let pod = ns.run(&app).await;
         pod.logs_with("up").await;
         assert_eq!(pod.delete_and_see_the_end().await, 137);

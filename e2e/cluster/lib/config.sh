@@ -144,6 +144,8 @@ registerWithTaints: [$node_taints]
 volumePluginDir: /var/lib/kubelet/volume-plugins
 # Many tests run side by side.
 maxPods: 250
+# What a fork bomb in a test may take.
+podPidsLimit: 1000
 serializeImagePulls: false
 registryPullQPS: 0
 kubeAPIQPS: 100

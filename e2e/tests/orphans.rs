@@ -1,0 +1,63 @@
+//! What an application leaves behind is reaped, however much it is, and what an initscript leaves
+//! behind cannot take more than the pod may have.
+
+#![allow(clippy::expect_used, reason = "these are tests")]
+
+use e2e::{App, debian, image, in_namespace, soak};
+use serde_json::json;
+
+/// Makes orphans, 10,000 a minute where the machine is fast enough, and then looks for zombies.
+async fn are_reaped(app: impl Fn(&[&str]) -> App, mode: &str) {
+    let count = 500 + soak().as_secs() * 10_000 / 60;
+    let script = format!(
+        "for ((made = 0; made < {count}; made += 9)); do \
+         for i in 1 2 3 4 5 6 7 8 9; do (sleep 0.1 &); done; sleep 0.05; done; \
+         echo made $made in $SECONDS s; while :; do sleep 1; done"
+    );
+    in_namespace(async |ns| {
+        let pod = ns.run(&app(&["/bin/bash", "-c", &script]).rich("mode", mode)).await;
+        println!("{mode}: {}", pod.logs_with("made").await);
+        let states = ["/bin/sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null | cut -d' ' -f2,3"];
+        let zombie = |line: &str| line.ends_with(" Z");
+        pod.exec_until(&states, |states| {
+            states.contains("(bash) ")
+                && !states.lines().any(zombie)
+                && !states.contains("(sleep) R")
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_orphans_a_minute_leave_no_zombie_with_dumb_init() {
+    are_reaped(debian, "dumb-init").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_orphans_a_minute_leave_no_zombie_with_systemd() {
+    are_reaped(debian, "systemd").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_orphans_a_minute_leave_no_zombie_with_sbin_init() {
+    are_reaped(|command| image("debian-sysv", command), "sbin-init").await;
+}
+
+#[tokio::test]
+async fn a_fork_bomb_in_the_initscript_ends_within_the_pods_limits_and_is_told() {
+    for bomb in ["b() { b | b; }; b", "while :; do sleep 1000 & done"] {
+        in_namespace(async |ns| {
+            let app = debian(&["/bin/echo", "the application ran"])
+                .rich("mode", "dumb-init")
+                .rich("initcmd", bomb)
+                .rich("initscript-timeout", "20s")
+                .container(json!({"resources": {"limits": {"memory": "500Mi", "cpu": "500m"}}}));
+            let (code, message) = ns.run(&app).await.ended().await;
+            assert_ne!(code, 0, "{bomb}: {message}");
+            assert!(message.contains("fork"), "{bomb}: {message}");
+            assert!(message.contains("rich: initcmd"), "{bomb}: {message}");
+        })
+        .await;
+    }
+}
