@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_PAGES=1 cargo test --package rich-pouch-contract` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::{fmt::Write as _, fs};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rules.md");
