@@ -66,7 +66,7 @@ fn evaluate(
         return Verdict { decision: Decision::Allow, warnings: vec![no_effect_on(request)] };
     };
     let old = request.old_object.map(RawValue::get);
-    let mut outcome = match inject::judge(target, object.get(), old, settings) {
+    let mut outcome = match inject::judge(target, object.get(), old, settings, entrypoints) {
         Ok(outcome) => outcome,
         Err(error) => return Unreadable::from(error).into(),
     };
