@@ -26,9 +26,9 @@ fn answered(outcome: &Outcome, answer: &Result<Entrypoint, String>) -> Entrypoin
     outcome.lookup.images.iter().map(|image| (image.clone(), answer.clone())).collect()
 }
 
-fn image(entrypoint: &[&str], cmd: &[&str]) -> Result<Entrypoint, String> {
+fn image(entrypoint: &[&str], cmd: &[&str]) -> Entrypoint {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    Ok(Entrypoint { entrypoint: words(entrypoint), cmd: words(cmd) })
+    Entrypoint { entrypoint: words(entrypoint), cmd: words(cmd) }
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn it_runs_what_kubernetes_would() {
     ] {
         for command in [json!(null), json!([])] {
             let before = app(&command, &args);
-            let entrypoints = answered(&judge(&before), &image(&entrypoint, &cmd));
+            let entrypoints = answered(&judge(&before), &Ok(image(&entrypoint, &cmd)));
             let outcome = judge_knowing(&before, &entrypoints);
             assert_eq!(codes(&outcome), [""; 0]);
             let after = patched(&before, &outcome);
@@ -96,7 +96,7 @@ fn what_cannot_be_found_out_is_refused_with_the_reason_and_the_way_out() {
         "spec.containers[0].command is empty, and what the image busybox runs cannot be found \
          out: registry.example does not answer; write the command that the container runs"
     );
-    assert!(refused(image(&[], &[])).contains("neither an entrypoint nor a cmd"));
+    assert!(refused(Ok(image(&[], &[]))).contains("neither an entrypoint nor a cmd"));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_workload_is_judged_by_it_too() {
     };
     let first = judge(None, &Entrypoints::default());
     assert_eq!(codes(&first), ["no-command"]);
-    assert_eq!(codes(&judge(None, &answered(&first, &image(&["/entry"], &[])))), [""; 0]);
+    assert_eq!(codes(&judge(None, &answered(&first, &Ok(image(&["/entry"], &[]))))), [""; 0]);
     let unknown = answered(&first, &Err("it is away".to_owned()));
     let refused = judge(None, &unknown);
     assert_eq!(codes(&refused), ["entrypoint-unknown"]);
