@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         }
         let request = request.body(Empty::new()).map_err(|_| Error::Name)?;
         self.client.request(request).await.map_err(|error| {
-            let host = uri.host().unwrap_or_default().to_owned();
+            let host = uri.authority().map(ToString::to_string).unwrap_or_default();
             if error.is_connect() {
                 return Error::Unreachable { host, cause: root(&error) };
             }
