@@ -17,17 +17,21 @@ pub(super) fn tls(
 ) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
-        let unusable = |_| Error::Installation { what: "CA file" };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(unusable)?;
-        for certificate in certificates {
-            let added = roots.add(certificate.map_err(unusable)?);
-            added.map_err(|_| Error::Installation { what: "CA file" })?;
-        }
+        add(&mut roots, path).ok_or(Error::Installation { what: "CA file" })?;
     }
     let config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::Installation { what: "TLS library" })?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Adds the certificates of a file; none where it has one that is none, or has none at all.
+fn add(roots: &mut RootCertStore, path: &Path) -> Option<()> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(path).ok()? {
+        roots.add(certificate.ok()?).ok()?;
+    }
+    (roots.len() > before).then_some(())
 }
 
 /// The webhook's own credentials. They are read every time, so that they may change.
