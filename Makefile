@@ -22,7 +22,7 @@ check: ## format, lints and documentation
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
 unit: ## unit, property and program tests; the reference for dumb-init passes ours, too
-	.ci/install dumb-init=dumb-init
+	.ci/install dumb-init=dumb-init docker-registry=docker-registry
 	cargo test --workspace --locked --exclude rich-pouch-e2e
 	DUMB_INIT=/usr/bin/dumb-init cargo test --package rich --locked --test dumb_init --test signals --test terminal
 

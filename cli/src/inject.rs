@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ::inject::{Outcome, Privileged, Settings, Target};
+use ::inject::{Entrypoints, Outcome, Privileged, Settings, Target};
 use clap::ValueEnum;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -99,8 +99,11 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
     let at = format!("{}: {} {}", path.display(), text("/kind"), text("/metadata/name"));
     let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
     let outcome = match Target::find(group, text("/kind")) {
-        Some(target) => ::inject::judge(target, &object.to_string(), None, settings)
-            .map_err(|source| Error::NoSuchObject { at: at.clone(), source })?,
+        Some(target) => {
+            let text = object.to_string();
+            ::inject::judge(target, &text, None, settings, &Entrypoints::default())
+                .map_err(|source| Error::NoSuchObject { at: at.clone(), source })?
+        }
         None => Outcome::default(),
     };
     for warning in &outcome.warnings {

@@ -92,6 +92,10 @@ rules! {
     NO_COMMAND: "no-command",
         "{field} is empty, and the image's own entrypoint is not known at this point: write the command that the container runs",
         "rich.pouch/mode: dumb-init, no command";
+    /// The registry was asked for the image's entrypoint, without success.
+    ENTRYPOINT_UNKNOWN: "entrypoint-unknown",
+        "{field} is empty, and what the image {image} runs cannot be found out: {reason}; write the command that the container runs",
+        "rich.pouch/mode: dumb-init, no command, an image that its registry does not have";
     /// The object went past the mutating webhook, or was changed after it.
     NOT_INJECTED: "not-injected",
         "{field}: the pod asks for rich mode but is not as Rich Pouch makes it: another webhook changed it afterwards, or the mutating webhook did not run",

@@ -50,6 +50,16 @@ pub fn debian(command: &[&str]) -> App {
     App::new("localhost/debian-systemd:test", command)
 }
 
+/// A pod of one of the test cluster's images that runs what the image says.
+#[must_use]
+pub fn image_itself(name: &str) -> App {
+    let mut app = image(name, &["true"]);
+    if let Some(container) = app.pod["spec"]["containers"][0].as_object_mut() {
+        container.retain(|name, _| name != "command" && name != "args");
+    }
+    app
+}
+
 /// A pod of one of the test cluster's images that runs this command.
 #[must_use]
 pub fn image(name: &str, command: &[&str]) -> App {

@@ -11,15 +11,19 @@ mod app;
 mod kubectl;
 mod namespace;
 mod pod;
+mod registry;
 mod release;
 
 use std::time::Duration;
 
-pub use app::{App, Node, busybox, debian, image};
+pub use app::{App, Node, busybox, debian, image, image_itself};
 pub use kubectl::{Said, cluster, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
-pub use release::{RELEASE, RELEASE_NAMESPACE, client, metric, webhook, without_webhook};
+pub use registry::Registry;
+pub use release::{
+    RELEASE, RELEASE_NAMESPACE, client, metric, webhook, with_entrypoints, without_webhook,
+};
 
 /// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken
 /// product is never right.

@@ -7,8 +7,12 @@ use std::{
 
 use futures::FutureExt as _;
 use kube::Client;
+use serde_json::json;
 
-use crate::kubectl::cluster;
+use crate::{
+    Registry,
+    kubectl::{cluster, kubectl_apply},
+};
 
 /// The Helm release.
 pub const RELEASE: &str = "rich-pouch";
@@ -45,14 +49,39 @@ async fn helm_set(values: &[&str]) {
     assert_eq!(said.code, 0, "helm upgrade {values:?}: {}", said.text);
 }
 
-/// Runs a test while the webhook is scaled to zero, and brings it back whatever the test says.
-pub async fn without_webhook(test: impl AsyncFnOnce()) {
-    helm_set(&["webhook.replicas=0"]).await;
+/// Runs a test with some values, and sets others whatever the test says.
+async fn while_set(values: &[&str], afterwards: &[&str], test: impl AsyncFnOnce()) {
+    helm_set(values).await;
     let ended = AssertUnwindSafe(test()).catch_unwind().await;
-    helm_set(&["webhook.replicas=2"]).await;
+    helm_set(afterwards).await;
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
+}
+
+/// Runs a test while the webhook is scaled to zero, and brings it back whatever the test says.
+pub async fn without_webhook(test: impl AsyncFnOnce()) {
+    while_set(&["webhook.replicas=0"], &["webhook.replicas=2"], test).await;
+}
+
+/// Runs a test while the webhook may ask this registry in place of `localhost`, for which the
+/// test cluster's images are named, by the pull secrets of the pods.
+pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {
+    const CA: &str = "registry-ca";
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CA},
+                        "data": {"ca.crt": registry.authority()}});
+    let said = kubectl_apply(RELEASE_NAMESPACE, &object).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    let mirror = format!("entrypoints.registries[0].mirror={}", registry.host());
+    let values = [
+        "entrypoints.registries[0].host=localhost",
+        &mirror,
+        &format!("entrypoints.caConfigMap={CA}"),
+        "entrypoints.pullSecrets=true",
+    ];
+    let afterwards =
+        ["entrypoints.registries={}", "entrypoints.caConfigMap=", "entrypoints.pullSecrets=false"];
+    while_set(&values, &afterwards, test).await;
 }
 
 /// The sum of a counter of the API server over the rows that have all these labels.

@@ -4,8 +4,9 @@ use contract::{Containers, Key, Rich, Violation, names, rules};
 
 use crate::{
     Privileged, Settings,
-    launcher::user_command,
+    image::{Entrypoints, Image},
     parts,
+    program::Program,
     view::{Container, Pod},
 };
 
@@ -43,21 +44,26 @@ pub(crate) fn choose(pod: &Pod, rich: &Rich) -> (Vec<usize>, Vec<Violation>) {
     }
 }
 
-/// Every rule that the pod breaks, for the containers that are to become rich.
+/// Every rule that the pod breaks, for the containers that are to become rich, and the images
+/// of which more would have to be known.
 pub(crate) fn check(
     pod: &Pod,
     rich: &Rich,
     chosen: &[usize],
     settings: &Settings,
-) -> Vec<Violation> {
+    entrypoints: &Entrypoints,
+) -> (Vec<Violation>, Vec<Image>) {
     let mut violations = Vec::new();
+    let mut images = Vec::new();
     pid_one(pod, &mut violations);
     reserved(pod, &mut violations);
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
         let at = format!("spec.containers[{index}]");
-        if user_command(container).is_empty() {
-            violations.push(rules::NO_COMMAND.broken_at(&format!("{at}.command")));
+        let program = Program::of(pod, container, entrypoints);
+        violations.extend(program.violation(container, &format!("{at}.command")));
+        if let Program::OfImage(image) = program {
+            images.push(image);
         }
         if rich.is_privileged() {
             privileged(container, &at, rich, settings, &mut violations);
@@ -67,7 +73,7 @@ pub(crate) fn check(
             pre_stop(container, &at, rich, &mut violations);
         }
     }
-    violations
+    (violations, images)
 }
 
 /// PID 1 must be the container's own.

@@ -2,35 +2,25 @@
 
 use contract::{Rich, names};
 
-use crate::view::Container;
+use crate::{
+    program::{END_OF_FLAGS, RUN},
+    view::Container,
+};
 
 /// Where Kubernetes puts the termination message unless the container says otherwise.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 /// How long a pod has to stop unless it says otherwise, seconds.
 const GRACE: i64 = 30;
-const RUN: &str = "run";
 const STOP: &str = "stop";
-const END_OF_FLAGS: &str = "--";
 
-/// The user's own command: what stands behind ours where the container is rich already.
-pub(crate) fn user_command(container: &Container) -> &[String] {
-    let command = container.command.as_deref().unwrap_or_default();
-    if !is_launched(container) {
-        return command;
-    }
-    let flags = command.iter().take_while(|word| *word != END_OF_FLAGS).count();
-    command.get(flags + 1..).unwrap_or_default()
-}
-
-/// Whether the container's command is ours already.
-pub(crate) fn is_launched(container: &Container) -> bool {
-    matches!(container.command.as_deref(), Some([launcher, run, ..])
-        if launcher == names::LAUNCHER && run == RUN)
-}
-
-/// The command that runs the initscript and the init, then the user's command. `grace` is the
-/// pod's `terminationGracePeriodSeconds`, which a container cannot find out by itself.
-pub(crate) fn command(rich: &Rich, container: &Container, grace: Option<i64>) -> Vec<String> {
+/// The command that runs the initscript and the init, then `program`. `grace` is the pod's
+/// `terminationGracePeriodSeconds`, which a container cannot find out by itself.
+pub(crate) fn command(
+    rich: &Rich,
+    container: &Container,
+    program: &[String],
+    grace: Option<i64>,
+) -> Vec<String> {
     let mut flags = rich.flags();
     if let Some(seconds) = grace
         && rich.mode.boots_the_image()
@@ -50,7 +40,7 @@ pub(crate) fn command(rich: &Rich, container: &Container, grace: Option<i64>) ->
         // The kubelet expands $(NAME) in a command; what we put there means itself.
         .chain(flags.into_iter().map(|flag| flag.replace('$', "$$")))
         .chain([END_OF_FLAGS.to_owned()])
-        .chain(user_command(container).iter().cloned())
+        .chain(program.iter().cloned())
         .collect()
 }
 

@@ -6,14 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod image;
 mod launcher;
 mod operation;
 mod parts;
 mod pod;
+mod program;
 mod settings;
 mod view;
 mod workload;
 
+pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
 pub use operation::Operation;
 pub use settings::{Privileged, Settings};
 pub use workload::Workload;
@@ -29,6 +32,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// The rules that the object breaks; where there are any, the patch does not count.
     pub violations: Vec<Violation>,
+    /// What would have to be found out to say more: with it, judge again.
+    pub lookup: Lookup,
 }
 
 /// Why an object could not be judged.
@@ -67,7 +72,8 @@ impl Target {
 /// Judges an object and says what is to be done with it.
 ///
 /// `old` is the object as it was, where this is an update: it tells which annotations were taken
-/// off a workload.
+/// off a workload. `entrypoints` is what is known of images: nothing at first, and then what the
+/// outcome's [`Lookup`] asked for.
 ///
 /// # Errors
 /// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
@@ -76,9 +82,10 @@ pub fn judge(
     object: &str,
     old: Option<&str>,
     settings: &Settings,
+    entrypoints: &Entrypoints,
 ) -> Result<Outcome, Error> {
     match target {
-        Target::Pod => pod::judge(object, settings),
-        Target::Workload(kind) => workload::judge(kind, object, old, settings),
+        Target::Pod => pod::judge(object, settings, entrypoints),
+        Target::Workload(kind) => workload::judge(kind, object, old, settings, entrypoints),
     }
 }

@@ -4,22 +4,29 @@ use contract::{Key, Reading, Rich, names};
 use serde_json::{Value, json};
 
 use crate::{
-    Error, Operation, Outcome, Settings, check, launcher,
+    Error, Operation, Outcome, Settings, check,
+    image::{Entrypoints, Lookup},
+    launcher,
     operation::token,
     parts,
+    program::Program,
     view::{Container, Pod},
 };
 
 const RUN: &str = "/run";
 
-pub(crate) fn judge(object: &str, settings: &Settings) -> Result<Outcome, Error> {
+pub(crate) fn judge(
+    object: &str,
+    settings: &Settings,
+    entrypoints: &Entrypoints,
+) -> Result<Outcome, Error> {
     let pod: Pod =
         serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
-    Ok(plan(&pod, settings))
+    Ok(plan(&pod, settings, entrypoints))
 }
 
 /// What is to be done with a pod, or would be with a pod of this template.
-pub(crate) fn plan(pod: &Pod, settings: &Settings) -> Outcome {
+pub(crate) fn plan(pod: &Pod, settings: &Settings, entrypoints: &Entrypoints) -> Outcome {
     let annotations = pod.metadata.annotations.iter().flatten();
     let Reading { rich, mut violations } =
         contract::read(annotations.map(|(name, value)| (name.as_str(), value.as_str())));
@@ -29,11 +36,13 @@ pub(crate) fn plan(pod: &Pod, settings: &Settings) -> Outcome {
 
     let (chosen, unknown) = check::choose(pod, &rich);
     violations.extend(unknown);
-    violations.extend(check::check(pod, &rich, &chosen, settings));
+    let (broken, images) = check::check(pod, &rich, &chosen, settings, entrypoints);
+    violations.extend(broken);
     if !violations.is_empty() {
-        return Outcome { violations, ..Outcome::default() };
+        let lookup = Lookup::new(pod, images);
+        return Outcome { violations, lookup, ..Outcome::default() };
     }
-    let mut patch = Patch { pod, rich: &rich, settings, outcome: Outcome::default() };
+    let mut patch = Patch { pod, rich: &rich, settings, entrypoints, outcome: Outcome::default() };
     patch.whole(&chosen);
     patch.outcome
 }
@@ -42,6 +51,7 @@ struct Patch<'a> {
     pod: &'a Pod,
     rich: &'a Rich,
     settings: &'a Settings,
+    entrypoints: &'a Entrypoints,
     outcome: Outcome,
 }
 
@@ -104,11 +114,7 @@ impl Patch<'_> {
     }
 
     fn container(&mut self, at: &str, container: &Container) {
-        let grace = self.pod.spec.termination_grace_period_seconds;
-        let command = launcher::command(self.rich, container, grace);
-        if container.command.as_ref() != Some(&command) {
-            self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
-        }
+        self.command(at, container);
         self.env(at, container);
         if self.rich.is_privileged() && container.privileged() != Some(true) {
             self.privileged(at, container);
@@ -117,6 +123,19 @@ impl Patch<'_> {
             self.pre_stop(at, container);
         }
         self.mounts(at, container);
+    }
+
+    fn command(&mut self, at: &str, container: &Container) {
+        let Program::Known(program) = Program::of(self.pod, container, self.entrypoints) else {
+            return;
+        };
+        let grace = self.pod.spec.termination_grace_period_seconds;
+        let command = launcher::command(self.rich, container, &program, grace);
+        if container.command.is_none() {
+            self.add(format!("{at}/command"), command);
+        } else if container.command.as_ref() != Some(&command) {
+            self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
+        }
     }
 
     /// The variables that PouchContainer set. They say what the container is, so that a user's

@@ -37,6 +37,9 @@ pub(crate) struct PodSpec {
     pub termination_grace_period_seconds: Option<i64>,
     pub os: Option<Os>,
     pub node_selector: Option<BTreeMap<String, String>>,
+    pub affinity: Option<Affinity>,
+    pub image_pull_secrets: Option<Vec<LocalReference>>,
+    pub service_account_name: Option<String>,
     pub security_context: Option<SecurityContext>,
     #[serde(deserialize_with = "null_as_default")]
     pub containers: Vec<Container>,
@@ -47,6 +50,49 @@ pub(crate) struct PodSpec {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Os {
     #[serde(default)]
+    pub name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Affinity {
+    pub node_affinity: Option<NodeAffinity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeAffinity {
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    pub required: Option<NodeSelector>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct NodeSelector {
+    #[serde(deserialize_with = "null_as_default")]
+    pub node_selector_terms: Vec<NodeSelectorTerm>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct NodeSelectorTerm {
+    #[serde(deserialize_with = "null_as_default")]
+    pub match_expressions: Vec<SelectorRequirement>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SelectorRequirement {
+    pub key: String,
+    pub operator: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub values: Vec<String>,
+}
+
+/// An object of the pod's namespace, by name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LocalReference {
     pub name: String,
 }
 
@@ -66,6 +112,7 @@ pub(crate) struct Container {
     pub name: String,
     pub image: Option<String>,
     pub command: Option<Vec<String>>,
+    pub args: Option<Vec<String>>,
     pub env: Option<Vec<EnvVar>>,
     pub security_context: Option<SecurityContext>,
     pub lifecycle: Option<Lifecycle>,
@@ -153,6 +200,10 @@ impl Pod {
 impl Container {
     pub(crate) fn mounts(&self) -> &[VolumeMount] {
         self.volume_mounts.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn has_args(&self) -> bool {
+        self.args.as_ref().is_some_and(|args| !args.is_empty())
     }
 
     pub(crate) fn env(&self) -> &[EnvVar] {

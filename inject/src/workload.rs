@@ -9,6 +9,7 @@ use serde_json::{json, value::RawValue};
 
 use crate::{
     Error, Operation, Outcome, Settings,
+    image::Entrypoints,
     operation::token,
     pod,
     view::{Metadata, Pod},
@@ -55,6 +56,7 @@ pub(crate) fn judge(
     object: &str,
     old: Option<&str>,
     settings: &Settings,
+    entrypoints: &Entrypoints,
 ) -> Result<Outcome, Error> {
     let old = old.map(|old| Object::read(kind, old)).transpose()?;
     let mut new = Object::read(kind, object)?;
@@ -65,10 +67,13 @@ pub(crate) fn judge(
     }
     let mut outcome = Outcome::default();
     carry(kind, old.as_ref(), &mut new, &mut outcome);
-    let plan = pod::plan(&new.template, settings);
+    let plan = pod::plan(&new.template, settings, entrypoints);
+    outcome.lookup = plan.lookup;
     outcome.warnings.extend(plan.warnings);
     // An object that was there before the rule was must still be updated by its controllers.
-    let before = old.map(|old| pod::plan(&old.template, settings).violations).unwrap_or_default();
+    let before = old
+        .map(|old| pod::plan(&old.template, settings, entrypoints).violations)
+        .unwrap_or_default();
     for violation in plan.violations {
         if before.contains(&violation) {
             outcome.warnings.push(format!("as before, no pod can be made of this: {violation}"));

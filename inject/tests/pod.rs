@@ -2,7 +2,7 @@
 
 mod support;
 
-use inject::{Privileged, Settings, Target};
+use inject::{Entrypoints, Privileged, Settings, Target};
 use serde_json::{Value, json};
 use support::{codes, injected, judge, patched, pod, refused, settings};
 
@@ -189,7 +189,9 @@ fn systemd_in_a_container_that_may_not_be_privileged_is_refused() {
 fn privilege_is_refused_where_the_policy_says_never() {
     let never = Settings { privileged: Privileged::Never, ..settings() };
     let judge = |pod: &Value| {
-        codes(&inject::judge(Target::Pod, &pod.to_string(), None, &never).unwrap()).join(" ")
+        let known = Entrypoints::default();
+        codes(&inject::judge(Target::Pod, &pod.to_string(), None, &never, &known).unwrap())
+            .join(" ")
     };
     let forbidden = "policy-forbids-privileged";
     assert_eq!(judge(&pod(&[("rich.pouch/mode", "systemd")])), forbidden);
@@ -306,7 +308,8 @@ fn a_termination_message_path_of_the_users_is_told_to_the_launcher() {
 #[test]
 fn what_is_no_pod_is_an_error() {
     for text in ["", "7", "{\"spec\": 1}", "{\"spec\": {\"containers\": {}}}"] {
-        let error = inject::judge(Target::Pod, text, None, &settings()).unwrap_err();
+        let known = Entrypoints::default();
+        let error = inject::judge(Target::Pod, text, None, &settings(), &known).unwrap_err();
         assert!(error.to_string().starts_with("the Pod cannot be read: "), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use contract::{Key, Mode};
-use inject::{Outcome, Privileged, Settings, Target};
+use inject::{Entrypoint, Entrypoints, Outcome, Privileged, Settings, Target};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use support::{patched, settings};
@@ -100,9 +100,12 @@ fn container() -> impl Strategy<Value = Value> {
         ("livenessProbe", anything().boxed()),
     ])
     .prop_flat_map(|rest| {
-        words().prop_map(move |command| {
+        option::weighted(0.8, words()).prop_map(move |command| {
             let mut container = rest.clone();
-            container["command"] = command;
+            container["image"] = "i".into();
+            if let Some(command) = command {
+                container["command"] = command;
+            }
             container
         })
     })
@@ -175,7 +178,12 @@ fn pod() -> impl Strategy<Value = Value> {
 }
 
 fn judge(pod: &Value, settings: &Settings) -> Outcome {
-    inject::judge(Target::Pod, &pod.to_string(), None, settings).expect("a pod")
+    let judge = |known: &Entrypoints| {
+        inject::judge(Target::Pod, &pod.to_string(), None, settings, known).expect("a pod")
+    };
+    let entrypoint = Entrypoint { entrypoint: vec!["$(A)".into()], cmd: vec!["b $c".into()] };
+    let unknown = judge(&Entrypoints::default()).lookup.images;
+    judge(&unknown.into_iter().map(|image| (image, Ok(entrypoint.clone()))).collect())
 }
 
 /// Takes out of an injected pod what the contract says was put in.
@@ -202,7 +210,7 @@ fn undone(mut pod: Value, before: &Value) -> Value {
     for index in 0..count {
         let was = &before["spec"]["containers"][index];
         let now = &mut pod["spec"]["containers"][index];
-        now["command"] = was["command"].clone();
+        restore(now, was, "command");
         for (now, was) in now["env"]
             .as_array_mut()
             .into_iter()
@@ -273,7 +281,10 @@ proptest! {
     fn a_second_pass_is_empty(before in pod()) {
         let outcome = judge(&before, &settings());
         prop_assume!(outcome.violations.is_empty());
-        let again = judge(&patched(&before, &outcome), &settings());
+        // Without asking for any image again.
+        let after = patched(&before, &outcome).to_string();
+        let known = Entrypoints::default();
+        let again = inject::judge(Target::Pod, &after, None, &settings(), &known).expect("a pod");
         prop_assert_eq!(again, Outcome::default());
     }
 
@@ -308,8 +319,11 @@ proptest! {
         let nested = json!({"metadata": {"annotations": annotations}, "spec": object});
         for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob")] {
             let target = support::target(group, kind);
-            let _ = inject::judge(target, &object.to_string(), Some(&nested.to_string()), &settings());
-            let _ = inject::judge(target, &nested.to_string(), Some(&object.to_string()), &settings());
+            let (object, nested) = (object.to_string(), nested.to_string());
+            let known = Entrypoints::default();
+            for (new, old) in [(&object, &nested), (&nested, &object)] {
+                let _ = inject::judge(target, new, Some(old), &settings(), &known);
+            }
         }
     }
 }

@@ -4,13 +4,15 @@
 
 mod support;
 
-use inject::Outcome;
+use inject::{Entrypoints, Outcome};
 use serde_json::{Value, json};
 use support::{codes, patched, settings, target};
 
 fn judge_kind(group: &str, kind: &str, object: &Value, old: Option<&Value>) -> Outcome {
     let old = old.map(ToString::to_string);
-    inject::judge(target(group, kind), &object.to_string(), old.as_deref(), &settings()).unwrap()
+    let known = Entrypoints::default();
+    let (target, text) = (target(group, kind), object.to_string());
+    inject::judge(target, &text, old.as_deref(), &settings(), &known).unwrap()
 }
 
 fn judge(object: &Value, old: Option<&Value>) -> Outcome {

@@ -8,11 +8,12 @@
 //! ```text
 //! bytes -> server -> api -> admission::Envelope -> inject::judge -> admission::Verdict -> bytes
 //!            ^        |
-//!       certificate   +-> metrics, log
+//!       certificate   +-> registry, metrics, log
 //! ```
 //!
 //! [`server`] has the sockets, deadlines and TLS; [`api`] the paths and HTTP codes;
-//! [`admission`] reads the review, asks the rules and writes the answer, without HTTP.
+//! [`admission`] reads the review, asks the rules and writes the answer, without HTTP. Where they
+//! need an image's entrypoint, [`registry`] finds it out, and they are asked again.
 //! [`certificate`] keeps what is served valid and trusted. [`admin`] tells the kubelet and
 //! Prometheus by [`health`] and [`metrics`]. [`stop`] ends it all in phases.
 //!
@@ -52,6 +53,7 @@ pub mod cluster;
 pub mod health;
 pub mod log;
 pub mod metrics;
+pub mod registry;
 pub mod server;
 pub mod settings;
 pub mod stop;

@@ -17,6 +17,7 @@ use webhook::{
     health::Health,
     log,
     metrics::Metrics,
+    registry::{self, PullSecrets, Registry},
     server::{Limits, Server, acceptor},
     settings,
     stop::{Stop, on_signal},
@@ -57,7 +58,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
     let admin = admin::router(Arc::clone(&health), Arc::clone(&metrics), Arc::clone(&resolver));
     let admin = Server::bind(server.admin_listen, None, admin, limits, stop.clone()).await?;
-    let api = Api::new(settings, metrics, limits.body).router();
+    let registry = match settings.entrypoints {
+        Some(settings) => Some(registry(settings, &provider, &metrics).await?),
+        None => None,
+    };
+    let api = Api::new(settings.injection, registry, metrics, limits.body).router();
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver))?;
     let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
 
@@ -70,6 +75,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn registry(
+    settings: registry::Settings,
+    provider: &Arc<CryptoProvider>,
+    metrics: &Arc<Metrics>,
+) -> Result<Registry, Box<dyn Error>> {
+    let mut pull_secrets = None;
+    if settings.pull_secrets {
+        pull_secrets = Some(PullSecrets::new(cluster::connect().await?));
+    }
+    Ok(Registry::new(settings, Arc::clone(provider), pull_secrets, Arc::clone(metrics)))
 }
 
 async fn keep_certificate(

@@ -25,6 +25,7 @@ pub struct Metrics {
     duration: Family<PathLabel, Histogram, fn() -> Histogram>,
     rejected: Family<RuleLabel, Counter>,
     refused: Family<CodeLabel, Counter>,
+    lookups: Family<OutcomeLabel, Counter>,
     not_after: Gauge<u64, AtomicU64>,
 }
 
@@ -50,6 +51,11 @@ struct CodeLabel {
     code: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
@@ -59,6 +65,7 @@ impl Default for Metrics {
             duration: Family::new_with_constructor(histogram),
             rejected: Family::default(),
             refused: Family::default(),
+            lookups: Family::default(),
             not_after: Gauge::default(),
         };
         metrics.register();
@@ -93,6 +100,11 @@ impl Metrics {
             self.refused.clone(),
         );
         self.registry.register(
+            "entrypoint_lookups",
+            "Images whose entrypoint was looked up, by outcome",
+            self.lookups.clone(),
+        );
+        self.registry.register(
             "certificate_not_after_timestamp_seconds",
             "When the serving certificate expires, in Unix time; 0 without a certificate",
             self.not_after.clone(),
@@ -116,6 +128,11 @@ impl Metrics {
     /// Counts a request that was no review.
     pub fn refused(&self, code: u16) {
         self.refused.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Counts an image whose entrypoint was looked up.
+    pub fn looked_up(&self, outcome: &'static str) {
+        self.lookups.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Measures an answer.
@@ -144,6 +161,7 @@ mod tests {
         metrics.answered("/mutate", "Pod", &decision);
         metrics.took("/mutate", Duration::from_micros(200));
         metrics.refused(413);
+        metrics.looked_up("asked");
         let text = metrics.encode(7).unwrap();
         for line in [
             r#"rich_pouch_admission_requests_total{path="/mutate",kind="Pod",decision="deny"} 1"#,
@@ -151,6 +169,7 @@ mod tests {
             r#"rich_pouch_admission_rejections_total{rule="host-pid"} 1"#,
             r#"rich_pouch_admission_rejections_total{rule="windows"} 0"#,
             r#"rich_pouch_http_refusals_total{code="413"} 1"#,
+            r#"rich_pouch_entrypoint_lookups_total{outcome="asked"} 1"#,
             "rich_pouch_certificate_not_after_timestamp_seconds 7",
             concat!("rich_pouch_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {

@@ -2,7 +2,21 @@
 
 use std::{fs, io, path::Path};
 
-use inject::Settings;
+use serde_yaml::{Mapping, Value};
+
+use crate::registry;
+
+/// The section about registries.
+const ENTRYPOINTS: &str = "entrypoints";
+
+/// What the administrator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// About the injection.
+    pub injection: inject::Settings,
+    /// About registries, where they may be asked at all.
+    pub entrypoints: Option<registry::Settings>,
+}
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +43,16 @@ pub enum Error {
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path)
         .map_err(|source| Error::Read { path: path.display().to_string(), source })?;
-    serde_yaml::from_str(&text)
-        .map_err(|source| Error::Parse { path: path.display().to_string(), source })
+    parse(&text).map_err(|source| Error::Parse { path: path.display().to_string(), source })
+}
+
+fn parse(text: &str) -> Result<Settings, serde_yaml::Error> {
+    let mut fields: Mapping = serde_yaml::from_str(text)?;
+    let entrypoints = fields.remove(ENTRYPOINTS).unwrap_or(Value::Null);
+    Ok(Settings {
+        injection: serde_yaml::from_value(fields.into())?,
+        entrypoints: serde_yaml::from_value(entrypoints)?,
+    })
 }
 
 #[cfg(test)]
@@ -46,8 +68,21 @@ mod tests {
         assert!(error.contains(&path.display().to_string()), "{error}");
         assert!(error.contains("unknown field `images`"), "{error}");
         fs::write(&path, "image: registry.example/rich-pouch:1\nprivileged: never\n").unwrap();
-        assert_eq!(read(&path).unwrap().privileged, inject::Privileged::Never);
+        let settings = read(&path).unwrap();
+        assert_eq!(settings.injection.privileged, inject::Privileged::Never);
+        assert!(settings.entrypoints.is_none());
         fs::remove_file(&path).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("--config"));
+    }
+
+    #[test]
+    fn registries_are_a_section_of_their_own() {
+        let text = "image: a\nentrypoints:\n  timeoutMilliseconds: 3000\n  registries:\n  \
+                    - {host: docker.io, mirror: mirror.example/hub}\n";
+        let entrypoints = parse(text).unwrap().entrypoints.unwrap();
+        assert_eq!(entrypoints.registries[0].mirror.as_deref(), Some("mirror.example/hub"));
+        assert_eq!(entrypoints.timeout().as_secs(), 3);
+        let wrong = parse(&text.replace("host", "hots")).unwrap_err().to_string();
+        assert!(wrong.contains("unknown field `hots`"), "{wrong}");
     }
 }

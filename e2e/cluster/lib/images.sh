@@ -1,7 +1,7 @@
 # The test images: built by the scripts in images/ from Debian's packages, kept in the cache as OCI archives.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
-images=(pause busybox debian-systemd debian-services debian-sysv debian-openrc busybox-init)
+images=(pause busybox debian-systemd debian-services debian-sysv debian-openrc busybox-init busybox-entrypoint)
 
 image_ref() { printf 'localhost/%s:test' "$1"; }
 

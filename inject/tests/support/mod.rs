@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::expect_used, reason = "these are tests")]
 
-use inject::{Outcome, Privileged, Settings, Target};
+use inject::{Entrypoints, Outcome, Privileged, Settings, Target};
 use serde_json::{Value, json};
 
 pub(crate) fn settings() -> Settings {
@@ -18,7 +18,12 @@ pub(crate) fn target(group: &str, kind: &str) -> Target {
 }
 
 pub(crate) fn judge(pod: &Value) -> Outcome {
-    inject::judge(Target::Pod, &pod.to_string(), None, &settings()).expect("a pod")
+    judge_knowing(pod, &Entrypoints::default())
+}
+
+/// The outcome with what has been found out about images.
+pub(crate) fn judge_knowing(pod: &Value, entrypoints: &Entrypoints) -> Outcome {
+    inject::judge(Target::Pod, &pod.to_string(), None, &settings(), entrypoints).expect("a pod")
 }
 
 /// The object after the patch, as the API server applies it.

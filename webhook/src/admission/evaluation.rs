@@ -1,7 +1,7 @@
 //! From a request to a verdict.
 
 use contract::rules;
-use inject::{Operation, Outcome, Settings, Target};
+use inject::{Entrypoints, Operation, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
 use super::{
@@ -11,8 +11,8 @@ use super::{
 
 /// Says how an object is to be changed.
 #[must_use]
-pub fn mutate(request: &Request<'_>, settings: &Settings) -> Verdict {
-    evaluate(request, settings, |_, outcome| {
+pub fn mutate(request: &Request<'_>, settings: &Settings, entrypoints: &Entrypoints) -> Verdict {
+    evaluate(request, settings, entrypoints, |_, outcome| {
         if !outcome.violations.is_empty() {
             Decision::Deny(outcome.violations)
         } else if outcome.operations.is_empty() {
@@ -25,8 +25,8 @@ pub fn mutate(request: &Request<'_>, settings: &Settings) -> Verdict {
 
 /// Says whether an object may be written in the state in which every mutating webhook left it.
 #[must_use]
-pub fn validate(request: &Request<'_>, settings: &Settings) -> Verdict {
-    evaluate(request, settings, |target, mut outcome| {
+pub fn validate(request: &Request<'_>, settings: &Settings, entrypoints: &Entrypoints) -> Verdict {
+    evaluate(request, settings, entrypoints, |target, mut outcome| {
         // A rich pod that is still to be changed would run without its init. A workload's pods
         // come by here themselves.
         if target == Target::Pod
@@ -46,6 +46,7 @@ pub fn validate(request: &Request<'_>, settings: &Settings) -> Verdict {
 fn evaluate(
     request: &Request<'_>,
     settings: &Settings,
+    entrypoints: &Entrypoints,
     decide: impl FnOnce(Target, Outcome) -> Decision,
 ) -> Verdict {
     let update = request.operation == "UPDATE";
@@ -63,10 +64,10 @@ fn evaluate(
     }
     let kind = &request.kind;
     let Some(target) = Target::find(&kind.group, &kind.kind) else {
-        return Verdict { decision: Decision::Allow, warnings: vec![no_effect_on(request)] };
+        return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
     };
     let old = request.old_object.map(RawValue::get);
-    let mut outcome = match inject::judge(target, object.get(), old, settings) {
+    let mut outcome = match inject::judge(target, object.get(), old, settings, entrypoints) {
         Ok(outcome) => outcome,
         Err(error) => return Unreadable::from(error).into(),
     };
@@ -74,7 +75,8 @@ fn evaluate(
     if update && target == Target::Pod {
         return existing_pod(&outcome, warnings);
     }
-    Verdict { decision: decide(target, outcome), warnings }
+    let lookup = std::mem::take(&mut outcome.lookup);
+    Verdict { decision: decide(target, outcome), warnings, lookup }
 }
 
 /// A pod's containers cannot change any more, and whoever labels or annotates a pod that was
@@ -87,7 +89,7 @@ fn existing_pod(outcome: &Outcome, mut warnings: Vec<String>) -> Verdict {
                 .to_owned(),
         );
     }
-    Verdict { decision: Decision::Allow, warnings }
+    Verdict { warnings, ..Verdict::allow() }
 }
 
 fn no_effect_on(request: &Request<'_>) -> String {
@@ -130,7 +132,8 @@ mod tests {
     fn both(request: &Value) -> [Verdict; 2] {
         let body = review(request);
         let request = Envelope::read(&body).unwrap();
-        [mutate(&request, &settings()), validate(&request, &settings())]
+        let known = Entrypoints::default();
+        [mutate(&request, &settings(), &known), validate(&request, &settings(), &known)]
     }
 
     fn broken_pod() -> Value {

@@ -1,7 +1,7 @@
 //! The verdict on a request, and the review that tells it to the API server.
 
 use contract::Violation;
-use inject::Operation;
+use inject::{Lookup, Operation};
 use k8s_openapi::ByteString;
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// What kubectl prints in any case, a sentence each.
     pub warnings: Vec<String>,
+    /// What would have to be found out for a better verdict.
+    pub lookup: Lookup,
 }
 
 /// Whether an object may be written, and how.
@@ -69,13 +71,19 @@ impl Verdict {
     /// The object may be written as it is, and there is nothing to say.
     #[must_use]
     pub(super) fn allow() -> Self {
-        Self { decision: Decision::Allow, warnings: Vec::new() }
+        Decision::Allow.into()
+    }
+}
+
+impl From<Decision> for Verdict {
+    fn from(decision: Decision) -> Self {
+        Self { decision, warnings: Vec::new(), lookup: Lookup::default() }
     }
 }
 
 impl From<Unreadable> for Verdict {
     fn from(unreadable: Unreadable) -> Self {
-        Self { decision: Decision::Unreadable(unreadable), warnings: Vec::new() }
+        Decision::Unreadable(unreadable).into()
     }
 }
 
@@ -182,7 +190,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn answer(decision: Decision) -> Value {
-        let verdict = Verdict { decision, warnings: vec!["mind this".into()] };
+        let verdict = Verdict { warnings: vec!["mind this".into()], ..decision.into() };
         serde_json::from_slice(&response("7", &verdict).unwrap()).unwrap()
     }
 

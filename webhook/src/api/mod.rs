@@ -15,18 +15,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use inject::{Settings, Target};
+use inject::{Entrypoints, Settings, Target};
 
 use self::{body::Bodies, refusal::Refusal};
 use crate::{
     admission::{self, Decision, Envelope, GroupVersionKind, Verdict},
     metrics::Metrics,
+    registry::Registry,
 };
 
 /// What answers admission reviews.
-#[derive(Debug)]
 pub struct Api {
     settings: Settings,
+    registry: Option<Registry>,
     metrics: Arc<Metrics>,
     bodies: Bodies,
 }
@@ -34,17 +35,23 @@ pub struct Api {
 /// One of the two questions.
 struct Question {
     path: &'static str,
-    answer: fn(&admission::Request<'_>, &Settings) -> Verdict,
+    answer: fn(&admission::Request<'_>, &Settings, &Entrypoints) -> Verdict,
 }
 
 const MUTATE: Question = Question { path: "/mutate", answer: admission::mutate };
 const VALIDATE: Question = Question { path: "/validate", answer: admission::validate };
 
 impl Api {
-    /// Answers by these settings; a body must be there within `body_deadline`.
+    /// Answers by these settings, and with what a registry knows where one may be asked; a body
+    /// must be there within `body_deadline`.
     #[must_use]
-    pub fn new(settings: Settings, metrics: Arc<Metrics>, body_deadline: Duration) -> Self {
-        Self { settings, metrics, bodies: Bodies::new(body_deadline) }
+    pub fn new(
+        settings: Settings,
+        registry: Option<Registry>,
+        metrics: Arc<Metrics>,
+        body_deadline: Duration,
+    ) -> Self {
+        Self { settings, registry, metrics, bodies: Bodies::new(body_deadline) }
     }
 
     /// The routes, which need no socket.
@@ -83,13 +90,25 @@ impl Api {
     ) -> Result<Vec<u8>, Refusal> {
         let (body, _room) = self.bodies.read(request).await?;
         let request = Envelope::read(&body)?;
-        let verdict = (question.answer)(&request, &self.settings);
+        let verdict = self.judge(question, &request).await;
         self.metrics.answered(question.path, known_kind(&request.kind), &verdict.decision);
         let answer = admission::response(&request.uid, &verdict).map_err(Refusal::Answer)?;
         let duration = start.elapsed();
         self.metrics.took(question.path, duration);
         log(question, &request, &verdict.decision, duration);
         Ok(answer)
+    }
+
+    /// Asks the rules, and asks them again with what a registry says, where that decides.
+    async fn judge(&self, question: &Question, request: &admission::Request<'_>) -> Verdict {
+        let verdict = (question.answer)(request, &self.settings, &Entrypoints::default());
+        match &self.registry {
+            Some(registry) if !verdict.lookup.is_empty() => {
+                let found = registry.resolve(&request.namespace, &verdict.lookup).await;
+                (question.answer)(request, &self.settings, &found)
+            }
+            _ => verdict,
+        }
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response {

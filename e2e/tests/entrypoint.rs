@@ -1,0 +1,68 @@
+//! A container without a command runs what its image says, as the image's registry tells. One
+//! test, since it changes the release and pays for a registry.
+
+use e2e::{Registry, image_itself, in_namespace, kubectl_apply, with_entrypoints};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_container_without_a_command_runs_what_its_image_says() {
+    let rich = image_itself("busybox-entrypoint").rich("mode", "dumb-init");
+    in_namespace(async |ns| ns.refuses(&rich, "write the command that the container runs").await)
+        .await;
+
+    let registry = Registry::start().await;
+    registry.push("busybox-entrypoint").await;
+    registry.push("debian-systemd").await;
+    with_entrypoints(&registry, async || {
+        in_namespace(async |ns| {
+            let host = registry.host();
+            let closed = format!("{host} gives it out for credentials only");
+            ns.refuses(&rich, &closed).await;
+
+            let secret = kubectl_apply(&ns.name, &registry.pull_secret("pull")).await;
+            assert_eq!(secret.code, 0, "{}", secret.text);
+            let pulls = json!({"imagePullSecrets": [{"name": "pull"}]});
+            // The kubelet would expand $(NAME), had the image's words become a pod's.
+            let name = json!({"env": [{"name": "NAME", "value": "the kubelet"}]});
+            let rich = rich.clone().spec(pulls.clone()).container(name);
+            let pod = ns.run(&rich).await;
+            assert_eq!(pod.exit_code().await, 7);
+            assert_eq!(pod.logs().await, "from the image\n");
+
+            // The entrypoint stays, and the pod's args stand in the place of the image's cmd.
+            let args = json!({"args": ["echo from the args; readlink /proc/1/exe; exit 8"]});
+            let pod = ns.run(&rich.clone().container(args)).await;
+            assert_eq!(pod.exit_code().await, 8);
+            assert_eq!(pod.logs().await, "from the args\n/.rich/rich\n");
+
+            // An image without an entrypoint runs the args alone.
+            let systemd = image_itself("debian-systemd").rich("mode", "systemd").spec(pulls);
+            let args = json!({"args": ["/bin/sh", "-c", "echo by systemd; exit 9"]});
+            let pod = ns.run(&systemd.container(args)).await;
+            assert_eq!(pod.exit_code().await, 9);
+            assert!(pod.logs().await.contains("by systemd"));
+
+            let mut missing = rich.workload("Deployment", &json!({}));
+            missing["spec"]["template"]["spec"]["containers"][0]["image"] =
+                json!("localhost/busybox-entrypoint:gone");
+            let said = kubectl_apply(&ns.name, &missing).await;
+            assert_eq!(said.code, 1, "{}", said.text);
+            let sentence = format!(
+                "spec.template.spec.containers[0].command is empty, and what the image \
+                 localhost/busybox-entrypoint:gone runs cannot be found out: {host} does not have \
+                 it; write the command that the container runs"
+            );
+            assert!(said.text.contains(&sentence), "{}", said.text);
+            missing["spec"]["template"]["spec"]["containers"][0]["image"] =
+                json!("registry.example/app:1");
+            let said = kubectl_apply(&ns.name, &missing).await;
+            assert!(
+                said.text.contains("may not ask its registry registry.example"),
+                "{}",
+                said.text
+            );
+        })
+        .await;
+    })
+    .await;
+}

@@ -1,0 +1,83 @@
+//! What a container runs: the pod's command, or what its image runs without one.
+
+use std::borrow::Cow;
+
+use contract::{Violation, names, rules};
+
+use crate::{
+    image::{Architectures, Entrypoints, Image},
+    view::{Container, Pod},
+};
+
+/// The word that makes the launcher run a container.
+pub(crate) const RUN: &str = "run";
+/// What stands between the launcher's flags and what the container runs.
+pub(crate) const END_OF_FLAGS: &str = "--";
+
+/// What a container runs, as far as it is known.
+pub(crate) enum Program<'a> {
+    /// These words, and behind them the container's `args`.
+    Known(Cow<'a, [String]>),
+    /// What its image says, and that has not been looked up.
+    OfImage(Image),
+    /// What its image says, which is no help for this reason.
+    Unknown(&'a str),
+    /// Nothing, and there is no image that could say it.
+    Nothing,
+}
+
+impl<'a> Program<'a> {
+    /// What a container of the pod runs.
+    pub(crate) fn of(pod: &Pod, container: &'a Container, entrypoints: &'a Entrypoints) -> Self {
+        let (words, is_ours) = users_words(container);
+        // Behind our launcher, the image's entrypoint has no say any more.
+        if !words.is_empty() || (is_ours && container.has_args()) {
+            return Self::Known(Cow::Borrowed(words));
+        }
+        let Some(name) = container.image.as_ref().filter(|name| !name.is_empty()) else {
+            return Self::Nothing;
+        };
+        let image = Image { name: name.clone(), architectures: Architectures::of(pod) };
+        match entrypoints.get(&image) {
+            None => Self::OfImage(image),
+            Some(Err(reason)) => Self::Unknown(reason),
+            Some(Ok(found)) => {
+                let cmd = if container.has_args() { &[] } else { found.cmd.as_slice() };
+                let words = found.entrypoint.iter().chain(cmd);
+                // The kubelet expands $(NAME) in a pod's command, but not in an image's.
+                let words: Vec<String> = words.map(|word| word.replace('$', "$$")).collect();
+                if words.is_empty() && !container.has_args() {
+                    return Self::Unknown("it has neither an entrypoint nor a cmd");
+                }
+                Self::Known(Cow::Owned(words))
+            }
+        }
+    }
+
+    /// The rule that is broken where it is not known; `field` is the container's command.
+    pub(crate) fn violation(&self, container: &Container, field: &str) -> Option<Violation> {
+        match self {
+            Self::Known(_) => None,
+            Self::OfImage(_) | Self::Nothing => Some(rules::NO_COMMAND.broken_at(field)),
+            Self::Unknown(reason) => Some(
+                rules::ENTRYPOINT_UNKNOWN
+                    .broken_at(field)
+                    .with("image", container.image.as_deref().unwrap_or_default())
+                    .with("reason", reason),
+            ),
+        }
+    }
+}
+
+/// What the user wrote as the command, behind ours where the container is rich already; and
+/// whether it is.
+fn users_words(container: &Container) -> (&[String], bool) {
+    let command = container.command.as_deref().unwrap_or_default();
+    let is_ours = matches!(command, [launcher, run, ..]
+        if launcher == names::LAUNCHER && run == RUN);
+    if !is_ours {
+        return (command, false);
+    }
+    let flags = command.iter().take_while(|word| *word != END_OF_FLAGS).count();
+    (command.get(flags + 1..).unwrap_or_default(), true)
+}

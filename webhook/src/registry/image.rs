@@ -1,0 +1,217 @@
+//! The documents of an image: an index leads to manifests, a manifest to a configuration.
+
+use inject::{Architectures, Entrypoint};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, Os, Platform};
+use ring::digest::{SHA256, SHA512, digest};
+use serde::Deserialize;
+
+use super::{cache::Weight, error::Error};
+
+/// More platforms than any image has.
+const PLATFORMS: usize = 32;
+
+/// What stands under a manifest's digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Manifest {
+    /// An image for each of several platforms.
+    Index(Vec<Variant>),
+    /// One image, with this configuration.
+    Image(String),
+}
+
+/// An image of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Variant {
+    /// As it is written, `linux/arm64/v8`.
+    pub(super) platform: String,
+    pub(super) architecture: String,
+    /// The digest of its manifest.
+    pub(super) digest: String,
+}
+
+impl Manifest {
+    /// Reads a manifest or an index; none where it is neither.
+    pub(super) fn read(json: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Head {
+            manifests: Option<serde::de::IgnoredAny>,
+        }
+        let head: Head = serde_json::from_slice(json).ok()?;
+        if head.manifests.is_none() {
+            let manifest: ImageManifest = serde_json::from_slice(json).ok()?;
+            return Some(Self::Image(manifest.config().digest().to_string()));
+        }
+        let index: ImageIndex = serde_json::from_slice(json).ok()?;
+        let variants: Vec<Variant> = index.manifests().iter().filter_map(Variant::of).collect();
+        (variants.len() <= PLATFORMS).then_some(Self::Index(variants))
+    }
+}
+
+impl Variant {
+    /// The image that a descriptor leads to, where it runs on Linux: signatures and the like have
+    /// other platforms or none.
+    fn of(descriptor: &Descriptor) -> Option<Self> {
+        let platform = descriptor.platform().as_ref().filter(|it| *it.os() == Os::Linux)?;
+        Some(Self {
+            platform: written(platform),
+            architecture: platform.architecture().to_string(),
+            digest: descriptor.digest().to_string(),
+        })
+    }
+}
+
+fn written(platform: &Platform) -> String {
+    let name = format!("{}/{}", platform.os(), platform.architecture());
+    platform.variant().as_ref().map_or(name.clone(), |variant| format!("{name}/{variant}"))
+}
+
+/// What an image runs, by its configuration.
+pub(super) fn entrypoint(json: &[u8]) -> Option<Entrypoint> {
+    let image: ImageConfiguration = serde_json::from_slice(json).ok()?;
+    let config = image.config().as_ref();
+    let words = |words: Option<&Option<Vec<String>>>| words.cloned().flatten().unwrap_or_default();
+    Some(Entrypoint {
+        entrypoint: words(config.map(oci_spec::image::Config::entrypoint)),
+        cmd: words(config.map(oci_spec::image::Config::cmd)),
+    })
+}
+
+/// The images of an index to which the pod may come.
+pub(super) fn suitable<'a>(
+    variants: &'a [Variant],
+    architectures: &Architectures,
+) -> Result<Vec<&'a Variant>, Error> {
+    let suitable: Vec<_> =
+        variants.iter().filter(|variant| architectures.include(&variant.architecture)).collect();
+    if suitable.is_empty() { Err(Error::NoPlatform) } else { Ok(suitable) }
+}
+
+/// The one thing that they all run. A pod's command is fixed before its node is.
+pub(super) fn agreed(found: Vec<(&Variant, Entrypoint)>) -> Result<Entrypoint, Error> {
+    let mut found = found.into_iter();
+    let (first, entrypoint) = found.next().ok_or(Error::NoPlatform)?;
+    match found.find(|(_, other)| *other != entrypoint) {
+        None => Ok(entrypoint),
+        Some((other, _)) => {
+            Err(Error::Disagreement { one: first.platform.clone(), other: other.platform.clone() })
+        }
+    }
+}
+
+/// The digest by which content is known.
+pub(super) fn digest_of(content: &[u8]) -> String {
+    written_digest("sha256", digest(&SHA256, content).as_ref())
+}
+
+/// Whether content is what its digest says.
+pub(super) fn is_intact(content: &[u8], wanted: &str) -> bool {
+    let actual = match wanted.split_once(':') {
+        Some((name @ "sha256", _)) => written_digest(name, digest(&SHA256, content).as_ref()),
+        Some((name @ "sha512", _)) => written_digest(name, digest(&SHA512, content).as_ref()),
+        _ => return false,
+    };
+    actual == wanted
+}
+
+fn written_digest(name: &str, bytes: &[u8]) -> String {
+    bytes.iter().fold(format!("{name}:"), |text, byte| text + &format!("{byte:02x}"))
+}
+
+impl Weight for Variant {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.platform.len() + self.architecture.len() + self.digest.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn descriptor(digit: &str, platform: &Value) -> Value {
+        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 1,
+               "digest": format!("sha256:{}", digit.repeat(64)), "platform": platform})
+    }
+
+    fn index(descriptors: &[Value]) -> Option<Manifest> {
+        let index = json!({"schemaVersion": 2, "manifests": descriptors,
+            "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json"});
+        Manifest::read(index.to_string().as_bytes())
+    }
+
+    #[test]
+    fn an_index_has_its_linux_platforms() {
+        let arm = json!({"os": "linux", "architecture": "arm64", "variant": "v8"});
+        let Some(Manifest::Index(variants)) = index(&[
+            descriptor("1", &json!({"os": "linux", "architecture": "amd64"})),
+            descriptor("2", &arm),
+            descriptor("3", &json!({"os": "windows", "architecture": "amd64"})),
+            descriptor("4", &json!({"os": "unknown", "architecture": "unknown"})),
+            descriptor("5", &Value::Null),
+        ]) else {
+            panic!("an index");
+        };
+        let platforms: Vec<_> = variants.iter().map(|it| it.platform.as_str()).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64/v8"]);
+        assert_eq!(suitable(&variants, &Architectures::default()).unwrap().len(), 2);
+        let many = vec![descriptor("1", &arm); PLATFORMS + 1];
+        assert_eq!(index(&many), None);
+    }
+
+    #[test]
+    fn platforms_must_agree() {
+        let variant = |platform: &str| Variant {
+            platform: platform.to_owned(),
+            architecture: "a".to_owned(),
+            digest: "d".to_owned(),
+        };
+        let runs = |word: &str| Entrypoint { entrypoint: vec![word.to_owned()], cmd: vec![] };
+        let (a, b, c) = (variant("linux/a"), variant("linux/b"), variant("linux/c"));
+        let same = vec![(&a, runs("x")), (&b, runs("x"))];
+        assert_eq!(agreed(same), Ok(runs("x")));
+        let differs = agreed(vec![(&a, runs("x")), (&b, runs("x")), (&c, runs("y"))]);
+        let (one, other) = ("linux/a".to_owned(), "linux/c".to_owned());
+        assert_eq!(differs, Err(Error::Disagreement { one, other }));
+        assert_eq!(agreed(vec![]), Err(Error::NoPlatform));
+    }
+
+    #[test]
+    fn a_configuration_may_say_little_or_what_nobody_knows() {
+        let read = |config: Value| {
+            let image = json!({"architecture": "amd64", "os": "linux", "config": config,
+                "rootfs": {"type": "layers", "diff_ids": ["sha256:1"]}, "docker_version": "20",
+                "history": [{"created": "2026-01-01T00:00:00Z", "empty_layer": true}]});
+            entrypoint(image.to_string().as_bytes()).unwrap()
+        };
+        let docker = json!({"Hostname": "", "User": "", "AttachStdin": false, "Tty": false,
+            "ExposedPorts": {"80/tcp": {}}, "Env": ["PATH=/bin"], "Cmd": ["serve"],
+            "Healthcheck": {"Test": ["NONE"]}, "ArgsEscaped": true, "Image": "sha256:1",
+            "Volumes": {"/data": {}}, "WorkingDir": "/", "Entrypoint": ["/entry"],
+            "OnBuild": null, "Labels": {"a": "b"}, "StopSignal": "SIGQUIT"});
+        assert_eq!(read(docker).entrypoint, ["/entry"]);
+        for nothing in [Value::Null, json!({}), json!({"Entrypoint": null, "Cmd": null})] {
+            assert_eq!(read(nothing), Entrypoint::default());
+        }
+        let nulls = json!({"Volumes": null, "ExposedPorts": null, "Labels": null, "Env": null});
+        assert_eq!(read(nulls), Entrypoint::default());
+        assert_eq!(entrypoint(b"[]"), None);
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_none() {
+        let artifact = json!({"schemaVersion": 2, "layers": []});
+        for text in ["", "{}", "[]", r#"{"manifests": 1}"#, &artifact.to_string()] {
+            assert_eq!(Manifest::read(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn content_is_held_against_its_digest() {
+        let name = digest_of(b"");
+        assert!(name.starts_with("sha256:e3b0c44298fc1c14"), "{name}");
+        assert!(is_intact(b"", &name));
+        assert!(!is_intact(b"x", &name));
+        assert!(is_intact(b"", &written_digest("sha512", digest(&SHA512, b"").as_ref())));
+        assert!(!is_intact(b"", "md5:d41d8cd98f00b204e9800998ecf8427e"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Where an image is looked up: its name, and which registry answers for it.
+
+use oci_spec::distribution::Reference;
+
+use super::{error::Error, settings::Source};
+
+/// The host that stands in names for Docker Hub, and the one that serves it.
+pub(super) const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_SERVER: &str = "registry-1.docker.io";
+const ANY: &str = "*";
+
+/// An image in the registry that is asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The registry's host, and its port where that is not 443.
+    pub(super) host: String,
+    /// The repository's path there.
+    pub(super) repository: String,
+    /// What of the repository.
+    pub(super) version: Version,
+}
+
+/// Which image of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// What this name points to at the moment.
+    Tag(String),
+    /// The one with this content.
+    Digest(String),
+}
+
+impl Place {
+    /// Where the image of this name is looked up.
+    pub(super) fn of(image: &str, registries: &[Source]) -> Result<Self, Error> {
+        let reference: Reference = image.parse().map_err(|_| Error::Name)?;
+        let host = reference.registry();
+        let source = registries
+            .iter()
+            .find(|source| source.host == ANY || source.host.eq_ignore_ascii_case(host))
+            .ok_or_else(|| Error::NotListed(host.to_owned()))?;
+        let version = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => Version::Digest(digest.to_ascii_lowercase()),
+            (None, Some(tag)) => Version::Tag(tag.to_owned()),
+            (None, None) => return Err(Error::Name),
+        };
+        let repository = reference.repository();
+        let (host, repository) = match source.mirror.as_deref().map(|it| it.split_once('/')) {
+            Some(Some((mirror, path))) => {
+                (mirror, format!("{}/{repository}", path.trim_end_matches('/')))
+            }
+            Some(None) => (source.mirror.as_deref().unwrap_or(host), repository.to_owned()),
+            None if host == DOCKER_HUB => (DOCKER_HUB_SERVER, repository.to_owned()),
+            None => (host, repository.to_owned()),
+        };
+        Ok(Self { host: host.to_ascii_lowercase(), repository, version })
+    }
+
+    /// The registry's name for people and in docker configs.
+    pub(super) fn registry(&self) -> &str {
+        if self.host == DOCKER_HUB_SERVER { DOCKER_HUB } else { &self.host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(host: &str, mirror: Option<&str>) -> Source {
+        Source { host: host.to_owned(), mirror: mirror.map(str::to_owned) }
+    }
+
+    fn place(image: &str, registries: &[Source]) -> String {
+        match Place::of(image, registries) {
+            Ok(place) => format!("{} {} {:?}", place.host, place.repository, place.version),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_container_runtimes_read_them() {
+        let any = [source("*", None)];
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (image, expected) in [
+            ("busybox", r#"registry-1.docker.io library/busybox Tag("latest")"#),
+            ("a/b:1", r#"registry-1.docker.io a/b Tag("1")"#),
+            ("localhost/app:test", r#"localhost app Tag("test")"#),
+            ("10.0.0.1:5000/a/b/c:v1.0", r#"10.0.0.1:5000 a/b/c Tag("v1.0")"#),
+        ] {
+            assert_eq!(place(image, &any), expected);
+        }
+        let pinned = format!("registry.example/app:1@{digest}");
+        assert_eq!(place(&pinned, &any), format!("registry.example app Digest({digest:?})"));
+        for image in ["", "A", "a b", "a@sha256:1", "a:", "https://registry.example/a", "a\nb"] {
+            assert_eq!(place(image, &any), Error::Name.to_string(), "{image}");
+        }
+    }
+
+    #[test]
+    fn only_listed_registries_are_asked_and_mirrors_in_their_place() {
+        let listed = [
+            source("docker.io", Some("mirror.example:5000/hub/")),
+            source("quay.io", Some("mirror.example")),
+            source("registry.example", None),
+        ];
+        for (image, expected) in [
+            ("busybox", r#"mirror.example:5000 hub/library/busybox Tag("latest")"#),
+            ("quay.io/a/b", r#"mirror.example a/b Tag("latest")"#),
+            ("registry.example/a", r#"registry.example a Tag("latest")"#),
+            ("evil.example/a", "Rich Pouch may not ask its registry evil.example in this cluster"),
+            (
+                "registry.example:5000/a",
+                "Rich Pouch may not ask its registry registry.example:5000 in this cluster",
+            ),
+        ] {
+            assert_eq!(place(image, &listed), expected);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Who may read what, and by what it is shown.
+
+use std::convert::Infallible;
+
+use axum::http::{Request, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+use crate::{
+    asking::{Asking, name},
+    daemon::{Daemon, PASSWORD, USER},
+    images::Pusher,
+    tokens::{ISSUER, SERVICE, TokenServer, pusher},
+};
+
+fn basic() -> String {
+    format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")))
+}
+
+fn docker_config(host: &impl ToString, password: &str) -> Value {
+    let auth = STANDARD.encode(format!("{USER}:{password}"));
+    json!({"auths": {host.to_string(): {"auth": auth}}})
+}
+
+/// Asks for an image without credentials, with wrong and with right ones.
+async fn three_ways(daemon: &Daemon, image: &str) {
+    let host = daemon.address;
+    let refused = Asking::new().image(image).await.unwrap_err();
+    assert_eq!(refused, format!("{host} gives it out for credentials only"));
+    let elsewhere = docker_config(&"registry.example", PASSWORD);
+    let refused = Asking::with_docker_config(&elsewhere).image(image).await.unwrap_err();
+    assert_eq!(refused, format!("{host} gives it out for credentials only"));
+    let wrong = docker_config(&host, "wrong");
+    let refused = Asking::with_docker_config(&wrong).image(image).await.unwrap_err();
+    assert_eq!(refused, format!("{host} does not accept the credentials for it"));
+    let right = docker_config(&host, PASSWORD);
+    assert_eq!(Asking::with_docker_config(&right).image(image).await.unwrap(), ["one"]);
+}
+
+#[tokio::test]
+async fn a_registry_with_passwords_wants_the_right_one() {
+    let daemon = Daemon::with_passwords();
+    Pusher::new(daemon.address, "app", basic()).image(Some("1"), &json!({"Cmd": ["one"]})).await;
+    three_ways(&daemon, &name(daemon.address, "app:1")).await;
+}
+
+#[tokio::test]
+async fn a_registry_with_tokens_gets_one_for_the_repository() {
+    let server = TokenServer::start().await;
+    let daemon = Daemon::with_tokens(&server.realm(), SERVICE, ISSUER);
+    for repository in ["team/app", "public"] {
+        let pusher = Pusher::new(daemon.address, repository, pusher(repository));
+        pusher.image(Some("1"), &json!({"Cmd": ["one"]})).await;
+    }
+    three_ways(&daemon, &name(daemon.address, "team/app:1")).await;
+    let public = name(daemon.address, "public:1");
+    assert_eq!(Asking::new().image(&public).await.unwrap(), ["one"]);
+}
+
+/// An API server with a few objects, by their paths.
+fn api_server(objects: &[(&'static str, Value)]) -> kube::Client {
+    let objects = objects.to_vec();
+    let service = service_fn(move |request: Request<Body>| {
+        let found = objects.iter().find(|(path, _)| *path == request.uri().path());
+        let missing = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": "no such object", "reason": "NotFound", "code": 404});
+        let (code, body) = found.map_or((404, &missing), |(_, object)| (200, object));
+        let answer =
+            Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+        async move { Ok::<_, Infallible>(answer.unwrap()) }
+    });
+    kube::Client::new(service, "default")
+}
+
+fn secret(config: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "any"},
+        "data": {".dockerconfigjson": STANDARD.encode(config.to_string())}})
+}
+
+#[tokio::test]
+async fn a_pods_pull_secrets_count_and_else_its_service_accounts() {
+    let daemon = Daemon::with_passwords();
+    Pusher::new(daemon.address, "app", basic()).image(Some("1"), &json!({"Cmd": ["one"]})).await;
+    let right = secret(&docker_config(&daemon.address, PASSWORD));
+    let account = |name: &str, secret: &str| {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name},
+               "imagePullSecrets": [{"name": secret}]})
+    };
+    let asking = Asking::with_pull_secrets(api_server(&[
+        ("/api/v1/namespaces/a/secrets/right", right.clone()),
+        ("/api/v1/namespaces/b/secrets/right", right),
+        ("/api/v1/namespaces/b/serviceaccounts/default", account("default", "right")),
+        ("/api/v1/namespaces/b/serviceaccounts/poor", account("poor", "missing")),
+    ]));
+    let image = name(daemon.address, "app:1");
+    let ask = async |namespace: &str, fields: Value| {
+        let mut spec = json!({"containers": [{"name": "app", "image": image}]});
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        asking.pod_in(namespace, &spec).await
+    };
+    let pulls = json!({"imagePullSecrets": [{"name": "missing"}, {"name": "right"}]});
+    assert_eq!(ask("a", pulls.clone()).await.unwrap(), ["one"]);
+    assert_eq!(ask("b", json!({})).await.unwrap(), ["one"]);
+    let closed = format!("{} gives it out for credentials only", daemon.address);
+    // What is known by the credentials of one is not told to another.
+    assert_eq!(ask("a", json!({})).await.unwrap_err(), closed);
+    assert_eq!(ask("c", pulls).await.unwrap_err(), closed);
+    assert_eq!(ask("b", json!({"serviceAccountName": "poor"})).await.unwrap_err(), closed);
+}

@@ -1,0 +1,11 @@
+//! What images run, asked of a real registry: Debian's docker-registry, on the loopback, with TLS.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers panic as tests do.
+
+mod answers;
+mod asking;
+mod authentication;
+mod daemon;
+mod failures;
+mod images;
+mod tokens;
+mod wire;
