@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ::inject::{Entrypoints, Outcome, Privileged, Settings, Target};
+use ::inject::{Known, Outcome, Privileged, Settings, Target};
 use clap::ValueEnum;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -56,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             Policy::Allow => Privileged::Allow,
             Policy::Never => Privileged::Never,
         },
+        pod_security: false,
     };
     let mut good = true;
     for path in &arguments.filename {
@@ -101,7 +102,7 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
     let outcome = match Target::find(group, text("/kind")) {
         Some(target) => {
             let text = object.to_string();
-            ::inject::judge(target, &text, None, settings, &Entrypoints::default())
+            ::inject::judge(target, &text, None, settings, &Known::default())
                 .map_err(|source| Error::NoSuchObject { at: at.clone(), source })?
         }
         None => Outcome::default(),

@@ -64,6 +64,10 @@ rules! {
     POLICY_FORBIDS_PRIVILEGED: "policy-forbids-privileged",
         "{field}: must using privileged mode when create {mode} rich container, and this cluster's Rich Pouch policy does not let an annotation add it (privileged: {policy}); ask the cluster's administrator, or set rich.pouch/mode to dumb-init",
         "rich.pouch/mode: systemd";
+    /// Pod Security would refuse every pod of the workload.
+    POD_SECURITY: "pod-security",
+        "{field}: the rich container must be privileged, which Pod Security refuses in this namespace (pod-security.kubernetes.io/enforce: {level}); use a namespace whose level is privileged, or set rich.pouch/mode to dumb-init",
+        "rich.pouch/mode: systemd, in a namespace with pod-security.kubernetes.io/enforce: baseline";
     /// The host's PID 1 would be PID 1.
     HOST_PID: "host-pid",
         "{field} is true, so PID 1 would be the host's and not the rich container's init: take it out",

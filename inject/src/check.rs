@@ -4,7 +4,8 @@ use contract::{Containers, Key, Rich, Violation, names, rules};
 
 use crate::{
     Privileged, Settings,
-    image::{Entrypoints, Image},
+    image::Image,
+    known::Known,
     parts,
     program::Program,
     view::{Container, Pod},
@@ -51,7 +52,7 @@ pub(crate) fn check(
     rich: &Rich,
     chosen: &[usize],
     settings: &Settings,
-    entrypoints: &Entrypoints,
+    known: &Known,
 ) -> (Vec<Violation>, Vec<Image>) {
     let mut violations = Vec::new();
     let mut images = Vec::new();
@@ -60,13 +61,13 @@ pub(crate) fn check(
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
         let at = format!("spec.containers[{index}]");
-        let program = Program::of(pod, container, entrypoints);
+        let program = Program::of(pod, container, &known.entrypoints);
         violations.extend(program.violation(container, &format!("{at}.command")));
         if let Program::OfImage(image) = program {
             images.push(image);
         }
         if rich.is_privileged() {
-            privileged(container, &at, rich, settings, &mut violations);
+            privileged(container, &at, rich, (settings, known), &mut violations);
         }
         if rich.mode.boots_the_image() {
             root(pod, container, &at, rich, &mut violations);
@@ -133,7 +134,7 @@ fn privileged(
     container: &Container,
     at: &str,
     rich: &Rich,
-    settings: &Settings,
+    (settings, known): (&Settings, &Known),
     violations: &mut Vec<Violation>,
 ) {
     let mode = rich.mode.name();
@@ -149,13 +150,23 @@ fn privileged(
                 .with("mode", mode),
         );
     }
-    if settings.privileged == Privileged::Never && container.privileged().is_none() {
+    let policy = match settings.privileged {
+        Privileged::Allow => None,
+        Privileged::Labelled if known.namespace.allows_privileged => None,
+        Privileged::Labelled => {
+            Some("labelled, and the namespace lacks the label rich.pouch/allow-privileged=true")
+        }
+        Privileged::Never => Some("never"),
+    };
+    if let Some(policy) = policy
+        && container.privileged().is_none()
+    {
         let key = if rich.mode.boots_the_image() { Key::Mode } else { Key::Privileged };
         violations.push(
             rules::POLICY_FORBIDS_PRIVILEGED
                 .broken_at(&annotation(key))
                 .with("mode", mode)
-                .with("policy", "never"),
+                .with("policy", policy),
         );
     }
 }

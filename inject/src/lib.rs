@@ -7,6 +7,7 @@
 
 mod check;
 mod image;
+mod known;
 mod launcher;
 mod operation;
 mod parts;
@@ -17,6 +18,7 @@ mod view;
 mod workload;
 
 pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
+pub use known::{Known, Level, Namespace};
 pub use operation::Operation;
 pub use settings::{Privileged, Settings};
 pub use workload::Workload;
@@ -32,6 +34,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// The rules that the object breaks; where there are any, the patch does not count.
     pub violations: Vec<Violation>,
+    /// The fields by which an injection makes containers of the pod privileged.
+    pub made_privileged: Vec<String>,
     /// What would have to be found out to say more: with it, judge again.
     pub lookup: Lookup,
 }
@@ -72,8 +76,8 @@ impl Target {
 /// Judges an object and says what is to be done with it.
 ///
 /// `old` is the object as it was, where this is an update: it tells which annotations were taken
-/// off a workload. `entrypoints` is what is known of images: nothing at first, and then what the
-/// outcome's [`Lookup`] asked for.
+/// off a workload. `known` is what has been found out beyond it: of images nothing at first, and
+/// then what the outcome's [`Lookup`] asked for.
 ///
 /// # Errors
 /// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
@@ -82,10 +86,10 @@ pub fn judge(
     object: &str,
     old: Option<&str>,
     settings: &Settings,
-    entrypoints: &Entrypoints,
+    known: &Known,
 ) -> Result<Outcome, Error> {
     match target {
-        Target::Pod => pod::judge(object, settings, entrypoints),
-        Target::Workload(kind) => workload::judge(kind, object, old, settings, entrypoints),
+        Target::Pod => pod::judge(object, settings, known),
+        Target::Workload(kind) => workload::judge(kind, object, old, settings, known),
     }
 }

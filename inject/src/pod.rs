@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Operation, Outcome, Settings, check,
-    image::{Entrypoints, Lookup},
+    image::Lookup,
+    known::Known,
     launcher,
     operation::token,
     parts,
@@ -15,18 +16,14 @@ use crate::{
 
 const RUN: &str = "/run";
 
-pub(crate) fn judge(
-    object: &str,
-    settings: &Settings,
-    entrypoints: &Entrypoints,
-) -> Result<Outcome, Error> {
+pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
     let pod: Pod =
         serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
-    Ok(plan(&pod, settings, entrypoints))
+    Ok(plan(&pod, settings, known))
 }
 
 /// What is to be done with a pod, or would be with a pod of this template.
-pub(crate) fn plan(pod: &Pod, settings: &Settings, entrypoints: &Entrypoints) -> Outcome {
+pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
     let annotations = pod.metadata.annotations.iter().flatten();
     let Reading { rich, mut violations } =
         contract::read(annotations.map(|(name, value)| (name.as_str(), value.as_str())));
@@ -36,13 +33,13 @@ pub(crate) fn plan(pod: &Pod, settings: &Settings, entrypoints: &Entrypoints) ->
 
     let (chosen, unknown) = check::choose(pod, &rich);
     violations.extend(unknown);
-    let (broken, images) = check::check(pod, &rich, &chosen, settings, entrypoints);
+    let (broken, images) = check::check(pod, &rich, &chosen, settings, known);
     violations.extend(broken);
     if !violations.is_empty() {
         let lookup = Lookup::new(pod, images);
         return Outcome { violations, lookup, ..Outcome::default() };
     }
-    let mut patch = Patch { pod, rich: &rich, settings, entrypoints, outcome: Outcome::default() };
+    let mut patch = Patch { pod, rich: &rich, settings, known, outcome: Outcome::default() };
     patch.whole(&chosen);
     patch.outcome
 }
@@ -51,7 +48,7 @@ struct Patch<'a> {
     pod: &'a Pod,
     rich: &'a Rich,
     settings: &'a Settings,
-    entrypoints: &'a Entrypoints,
+    known: &'a Known,
     outcome: Outcome,
 }
 
@@ -126,7 +123,8 @@ impl Patch<'_> {
     }
 
     fn command(&mut self, at: &str, container: &Container) {
-        let Program::Known(program) = Program::of(self.pod, container, self.entrypoints) else {
+        let Program::Known(program) = Program::of(self.pod, container, &self.known.entrypoints)
+        else {
             return;
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
@@ -161,6 +159,9 @@ impl Patch<'_> {
     }
 
     fn privileged(&mut self, at: &str, container: &Container) {
+        let index = at.rsplit('/').next().unwrap_or_default();
+        let field = format!("spec.containers[{index}].securityContext.privileged");
+        self.outcome.made_privileged.push(field);
         if container.security_context.is_some() {
             self.add(format!("{at}/securityContext/privileged"), true);
         } else {

@@ -14,6 +14,22 @@ pub struct Settings {
     /// Whether an annotation may make a container privileged.
     #[serde(default)]
     pub privileged: Privileged,
+    /// Whether a workload is refused where Pod Security would refuse its pods for what the
+    /// injection adds. It goes by the namespace's label, and knows of no exemptions.
+    #[serde(default = "yes")]
+    pub pod_security: bool,
+}
+
+impl Settings {
+    /// Whether what namespaces say makes a difference.
+    #[must_use]
+    pub fn asks_for_namespaces(&self) -> bool {
+        self.pod_security || self.privileged == Privileged::Labelled
+    }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Whether an annotation may make a container privileged.
@@ -26,6 +42,9 @@ pub enum Privileged {
     /// Yes; a warning says so.
     #[default]
     Allow,
+    /// Only in namespaces that an administrator has given the label
+    /// `rich.pouch/allow-privileged=true`.
+    Labelled,
     /// No: systemd and sbin-init only where the container says `privileged: true` itself.
     Never,
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Key, PREFIX};
+use contract::{Key, PREFIX, Violation, rules};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use crate::{
     Error, Operation, Outcome, Settings,
-    image::Entrypoints,
+    known::{Known, Level},
     operation::token,
     pod,
     view::{Metadata, Pod},
@@ -56,7 +56,7 @@ pub(crate) fn judge(
     object: &str,
     old: Option<&str>,
     settings: &Settings,
-    entrypoints: &Entrypoints,
+    known: &Known,
 ) -> Result<Outcome, Error> {
     let old = old.map(|old| Object::read(kind, old)).transpose()?;
     let mut new = Object::read(kind, object)?;
@@ -67,14 +67,16 @@ pub(crate) fn judge(
     }
     let mut outcome = Outcome::default();
     carry(kind, old.as_ref(), &mut new, &mut outcome);
-    let plan = pod::plan(&new.template, settings, entrypoints);
+    let plan = pod::plan(&new.template, settings, known);
+    let violations = violations_of(&plan, settings, known);
     outcome.lookup = plan.lookup;
+    outcome.made_privileged = plan.made_privileged;
     outcome.warnings.extend(plan.warnings);
     // An object that was there before the rule was must still be updated by its controllers.
-    let before = old
-        .map(|old| pod::plan(&old.template, settings, entrypoints).violations)
-        .unwrap_or_default();
-    for violation in plan.violations {
+    let before = old.map_or_else(Vec::new, |old| {
+        violations_of(&pod::plan(&old.template, settings, known), settings, known)
+    });
+    for violation in violations {
         if before.contains(&violation) {
             outcome.warnings.push(format!("as before, no pod can be made of this: {violation}"));
         } else {
@@ -82,6 +84,22 @@ pub(crate) fn judge(
         }
     }
     Ok(outcome)
+}
+
+/// What its pods will be refused for: by us, or by Pod Security because of us. What else Pod
+/// Security has against them is not for us to judge.
+fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Violation> {
+    let mut violations = plan.violations.clone();
+    if let Some(level @ (Level::Baseline | Level::Restricted)) = known.namespace.enforces
+        && settings.pod_security
+    {
+        violations.extend(
+            plan.made_privileged
+                .iter()
+                .map(|field| rules::POD_SECURITY.broken_at(field).with("level", level.name())),
+        );
+    }
+    violations
 }
 
 impl Workload {

@@ -4,7 +4,7 @@
 
 mod support;
 
-use inject::{Entrypoint, Entrypoints, Outcome};
+use inject::{Entrypoint, Entrypoints, Known, Outcome};
 use serde_json::{Value, json};
 use support::{codes, judge, judge_knowing, patched, pod, settings, target};
 
@@ -103,7 +103,8 @@ fn what_cannot_be_found_out_is_refused_with_the_reason_and_the_way_out() {
 fn a_workload_is_judged_by_it_too() {
     let template = app(&json!(null), &json!(null));
     let deployment = json!({"metadata": {"name": "app"}, "spec": {"template": template}});
-    let judge = |old: Option<&Value>, known: &Entrypoints| {
+    let judge = |old: Option<&Value>, entrypoints: &Entrypoints| {
+        let known = &Known { entrypoints: entrypoints.clone(), ..Known::default() };
         let (target, old) = (target("apps", "Deployment"), old.map(ToString::to_string));
         inject::judge(target, &deployment.to_string(), old.as_deref(), &settings(), known).unwrap()
     };

@@ -2,7 +2,7 @@
 
 mod support;
 
-use inject::{Entrypoints, Privileged, Settings, Target};
+use inject::{Known, Namespace, Privileged, Settings, Target};
 use serde_json::{Value, json};
 use support::{codes, injected, judge, patched, pod, refused, settings};
 
@@ -189,7 +189,7 @@ fn systemd_in_a_container_that_may_not_be_privileged_is_refused() {
 fn privilege_is_refused_where_the_policy_says_never() {
     let never = Settings { privileged: Privileged::Never, ..settings() };
     let judge = |pod: &Value| {
-        let known = Entrypoints::default();
+        let known = Known::default();
         codes(&inject::judge(Target::Pod, &pod.to_string(), None, &never, &known).unwrap())
             .join(" ")
     };
@@ -201,6 +201,27 @@ fn privilege_is_refused_where_the_policy_says_never() {
     let mut privileged = pod(&[("rich.pouch/mode", "systemd")]);
     privileged["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
     assert_eq!(judge(&privileged), "");
+}
+
+#[test]
+fn privilege_is_granted_by_the_label_of_the_namespace_where_the_policy_says_labelled() {
+    let labelled = Settings { privileged: Privileged::Labelled, ..settings() };
+    let judge = |labels: &[(&str, &str)]| {
+        let namespace = Namespace::of(labels.iter().copied());
+        let known = Known { namespace, ..Known::default() };
+        let pod = pod(&[("rich.pouch/mode", "systemd")]).to_string();
+        inject::judge(Target::Pod, &pod, None, &labelled, &known).unwrap()
+    };
+    assert!(judge(&[("rich.pouch/allow-privileged", "true")]).violations.is_empty());
+    for labels in [&[][..], &[("rich.pouch/allow-privileged", "false")]] {
+        let refused = judge(labels);
+        assert_eq!(codes(&refused), ["policy-forbids-privileged"]);
+        let sentence = refused.violations[0].to_string();
+        assert!(
+            sentence.contains("lacks the label rich.pouch/allow-privileged=true"),
+            "{sentence}"
+        );
+    }
 }
 
 #[test]
@@ -308,7 +329,7 @@ fn a_termination_message_path_of_the_users_is_told_to_the_launcher() {
 #[test]
 fn what_is_no_pod_is_an_error() {
     for text in ["", "7", "{\"spec\": 1}", "{\"spec\": {\"containers\": {}}}"] {
-        let known = Entrypoints::default();
+        let known = Known::default();
         let error = inject::judge(Target::Pod, text, None, &settings(), &known).unwrap_err();
         assert!(error.to_string().starts_with("the Pod cannot be read: "), "{error}");
     }

@@ -6,7 +6,7 @@
 mod support;
 
 use contract::{Key, Mode};
-use inject::{Entrypoint, Entrypoints, Outcome, Privileged, Settings, Target};
+use inject::{Entrypoint, Known, Outcome, Privileged, Settings, Target};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use support::{patched, settings};
@@ -178,12 +178,13 @@ fn pod() -> impl Strategy<Value = Value> {
 }
 
 fn judge(pod: &Value, settings: &Settings) -> Outcome {
-    let judge = |known: &Entrypoints| {
+    let judge = |known: &Known| {
         inject::judge(Target::Pod, &pod.to_string(), None, settings, known).expect("a pod")
     };
     let entrypoint = Entrypoint { entrypoint: vec!["$(A)".into()], cmd: vec!["b $c".into()] };
-    let unknown = judge(&Entrypoints::default()).lookup.images;
-    judge(&unknown.into_iter().map(|image| (image, Ok(entrypoint.clone()))).collect())
+    let unknown = judge(&Known::default()).lookup.images;
+    let entrypoints = unknown.into_iter().map(|image| (image, Ok(entrypoint.clone()))).collect();
+    judge(&Known { entrypoints, ..Known::default() })
 }
 
 /// Takes out of an injected pod what the contract says was put in.
@@ -283,20 +284,23 @@ proptest! {
         prop_assume!(outcome.violations.is_empty());
         // Without asking for any image again.
         let after = patched(&before, &outcome).to_string();
-        let known = Entrypoints::default();
+        let known = Known::default();
         let again = inject::judge(Target::Pod, &after, None, &settings(), &known).expect("a pod");
         prop_assert_eq!(again, Outcome::default());
     }
 
     #[test]
     fn no_annotation_makes_a_container_privileged_against_the_policy(before in pod()) {
-        let never = Settings { privileged: Privileged::Never, ..settings() };
-        let after = patched(&before, &judge(&before, &never));
-        for (was, now) in before["spec"]["containers"].as_array().expect("containers").iter()
-            .zip(after["spec"]["containers"].as_array().expect("containers"))
-        {
-            let privileged = |it: &Value| it["securityContext"]["privileged"] == json!(true);
-            prop_assert_eq!(privileged(was), privileged(now));
+        // The namespace of `judge` has no label.
+        for privileged in [Privileged::Never, Privileged::Labelled] {
+            let policy = Settings { privileged, ..settings() };
+            let after = patched(&before, &judge(&before, &policy));
+            for (was, now) in before["spec"]["containers"].as_array().expect("containers").iter()
+                .zip(after["spec"]["containers"].as_array().expect("containers"))
+            {
+                let privileged = |it: &Value| it["securityContext"]["privileged"] == json!(true);
+                prop_assert_eq!(privileged(was), privileged(now));
+            }
         }
     }
 
@@ -320,7 +324,7 @@ proptest! {
         for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob")] {
             let target = support::target(group, kind);
             let (object, nested) = (object.to_string(), nested.to_string());
-            let known = Entrypoints::default();
+            let known = Known::default();
             for (new, old) in [(&object, &nested), (&nested, &object)] {
                 let _ = inject::judge(target, new, Some(old), &settings(), &known);
             }

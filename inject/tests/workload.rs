@@ -4,13 +4,13 @@
 
 mod support;
 
-use inject::{Entrypoints, Outcome};
+use inject::{Known, Namespace, Outcome, Settings};
 use serde_json::{Value, json};
 use support::{codes, patched, settings, target};
 
 fn judge_kind(group: &str, kind: &str, object: &Value, old: Option<&Value>) -> Outcome {
     let old = old.map(ToString::to_string);
-    let known = Entrypoints::default();
+    let known = Known::default();
     let (target, text) = (target(group, kind), object.to_string());
     inject::judge(target, &text, old.as_deref(), &settings(), &known).unwrap()
 }
@@ -167,4 +167,32 @@ fn what_was_wrong_before_does_not_stop_an_update() {
     scaled["spec"]["template"]["spec"]["hostPID"] = json!(true);
     scaled["spec"]["template"]["metadata"]["annotations"]["rich.pouch/mode"] = json!("systemd");
     assert_eq!(codes(&judge(&scaled, Some(&old))), ["host-pid"]);
+}
+
+#[test]
+fn a_workload_is_refused_where_pod_security_would_refuse_its_pods_because_of_us() {
+    let judge = |mode: &str, level: &str, pod_security: bool, privileged: bool| {
+        let mut object = deployment(json!({"rich.pouch/mode": mode}), json!({}));
+        if privileged {
+            object["spec"]["template"]["spec"]["containers"][0]["securityContext"] =
+                json!({"privileged": true});
+        }
+        let namespace = Namespace::of([("pod-security.kubernetes.io/enforce", level)]);
+        let known = Known { namespace, ..Known::default() };
+        let settings = Settings { pod_security, ..settings() };
+        let target = target("apps", "Deployment");
+        inject::judge(target, &object.to_string(), None, &settings, &known).unwrap()
+    };
+    for level in ["baseline", "restricted"] {
+        let refused = judge("systemd", level, true, false);
+        assert_eq!(codes(&refused), ["pod-security"]);
+        let field = "spec.template.spec.containers[0].securityContext.privileged";
+        assert_eq!(refused.violations[0].field, field);
+        assert!(refused.violations[0].to_string().contains(level));
+        // What is not ours is not for us to judge.
+        assert_eq!(codes(&judge("systemd", level, true, true)), [""; 0]);
+        assert_eq!(codes(&judge("dumb-init", level, true, false)), [""; 0]);
+        assert_eq!(codes(&judge("systemd", level, false, false)), [""; 0]);
+    }
+    assert_eq!(codes(&judge("systemd", "privileged", true, false)), [""; 0]);
 }

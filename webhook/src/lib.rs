@@ -53,6 +53,7 @@ pub mod cluster;
 pub mod health;
 pub mod log;
 pub mod metrics;
+pub mod namespaces;
 pub mod registry;
 pub mod server;
 pub mod settings;

@@ -17,6 +17,7 @@ use webhook::{
     health::Health,
     log,
     metrics::Metrics,
+    namespaces::Namespaces,
     registry::{self, PullSecrets, Registry},
     server::{Limits, Server, acceptor},
     settings,
@@ -62,7 +63,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Some(settings) => Some(registry(settings, &provider, &metrics).await?),
         None => None,
     };
-    let api = Api::new(settings.injection, registry, metrics, limits.body).router();
+    let namespaces =
+        if settings.injection.asks_for_namespaces() { Some(namespaces().await?) } else { None };
+    let api = Api::new(settings.injection, namespaces, registry, metrics, limits.body).router();
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver))?;
     let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
 
@@ -75,6 +78,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn namespaces() -> Result<Arc<Namespaces>, Box<dyn Error>> {
+    let namespaces = Namespaces::new(cluster::connect().await?);
+    task::spawn(Arc::clone(&namespaces).watch());
+    Ok(namespaces)
 }
 
 async fn registry(

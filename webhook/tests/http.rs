@@ -30,7 +30,7 @@ const PATHS: [&str; 2] = ["/mutate", "/validate"];
 fn router() -> Router {
     let settings = serde_json::from_value(json!({"image": "registry.example/rich-pouch:1"}));
     let deadline = Duration::from_millis(200);
-    Api::new(settings.unwrap(), None, Arc::new(Metrics::default()), deadline).router()
+    Api::new(settings.unwrap(), None, None, Arc::new(Metrics::default()), deadline).router()
 }
 
 fn runtime() -> &'static Runtime {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::expect_used, reason = "these are tests")]
 
-use inject::{Entrypoints, Outcome, Privileged, Settings, Target};
+use inject::{Entrypoints, Known, Outcome, Privileged, Settings, Target};
 use serde_json::{Value, json};
 
 pub(crate) fn settings() -> Settings {
@@ -10,6 +10,7 @@ pub(crate) fn settings() -> Settings {
         image: "registry.example/rich-pouch:1".to_owned(),
         image_pull_policy: None,
         privileged: Privileged::Allow,
+        pod_security: true,
     }
 }
 
@@ -23,7 +24,8 @@ pub(crate) fn judge(pod: &Value) -> Outcome {
 
 /// The outcome with what has been found out about images.
 pub(crate) fn judge_knowing(pod: &Value, entrypoints: &Entrypoints) -> Outcome {
-    inject::judge(Target::Pod, &pod.to_string(), None, &settings(), entrypoints).expect("a pod")
+    let known = Known { entrypoints: entrypoints.clone(), ..Known::default() };
+    inject::judge(Target::Pod, &pod.to_string(), None, &settings(), &known).expect("a pod")
 }
 
 /// The object after the patch, as the API server applies it.

@@ -1,7 +1,7 @@
 //! From a request to a verdict.
 
 use contract::rules;
-use inject::{Entrypoints, Operation, Outcome, Settings, Target};
+use inject::{Known, Operation, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
 use super::{
@@ -11,8 +11,8 @@ use super::{
 
 /// Says how an object is to be changed.
 #[must_use]
-pub fn mutate(request: &Request<'_>, settings: &Settings, entrypoints: &Entrypoints) -> Verdict {
-    evaluate(request, settings, entrypoints, |_, outcome| {
+pub fn mutate(request: &Request<'_>, settings: &Settings, known: &Known) -> Verdict {
+    evaluate(request, settings, known, |_, outcome| {
         if !outcome.violations.is_empty() {
             Decision::Deny(outcome.violations)
         } else if outcome.operations.is_empty() {
@@ -25,8 +25,8 @@ pub fn mutate(request: &Request<'_>, settings: &Settings, entrypoints: &Entrypoi
 
 /// Says whether an object may be written in the state in which every mutating webhook left it.
 #[must_use]
-pub fn validate(request: &Request<'_>, settings: &Settings, entrypoints: &Entrypoints) -> Verdict {
-    evaluate(request, settings, entrypoints, |target, mut outcome| {
+pub fn validate(request: &Request<'_>, settings: &Settings, known: &Known) -> Verdict {
+    evaluate(request, settings, known, |target, mut outcome| {
         // A rich pod that is still to be changed would run without its init. A workload's pods
         // come by here themselves.
         if target == Target::Pod
@@ -46,7 +46,7 @@ pub fn validate(request: &Request<'_>, settings: &Settings, entrypoints: &Entryp
 fn evaluate(
     request: &Request<'_>,
     settings: &Settings,
-    entrypoints: &Entrypoints,
+    known: &Known,
     decide: impl FnOnce(Target, Outcome) -> Decision,
 ) -> Verdict {
     let update = request.operation == "UPDATE";
@@ -67,7 +67,7 @@ fn evaluate(
         return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
     };
     let old = request.old_object.map(RawValue::get);
-    let mut outcome = match inject::judge(target, object.get(), old, settings, entrypoints) {
+    let mut outcome = match inject::judge(target, object.get(), old, settings, known) {
         Ok(outcome) => outcome,
         Err(error) => return Unreadable::from(error).into(),
     };
@@ -132,7 +132,7 @@ mod tests {
     fn both(request: &Value) -> [Verdict; 2] {
         let body = review(request);
         let request = Envelope::read(&body).unwrap();
-        let known = Entrypoints::default();
+        let known = Known::default();
         [mutate(&request, &settings(), &known), validate(&request, &settings(), &known)]
     }
 

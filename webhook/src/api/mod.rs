@@ -15,18 +15,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use inject::{Entrypoints, Settings, Target};
+use inject::{Known, Settings, Target};
 
 use self::{body::Bodies, refusal::Refusal};
 use crate::{
     admission::{self, Decision, Envelope, GroupVersionKind, Verdict},
     metrics::Metrics,
+    namespaces::Namespaces,
     registry::Registry,
 };
 
 /// What answers admission reviews.
 pub struct Api {
     settings: Settings,
+    namespaces: Option<Arc<Namespaces>>,
     registry: Option<Registry>,
     metrics: Arc<Metrics>,
     bodies: Bodies,
@@ -35,23 +37,24 @@ pub struct Api {
 /// One of the two questions.
 struct Question {
     path: &'static str,
-    answer: fn(&admission::Request<'_>, &Settings, &Entrypoints) -> Verdict,
+    answer: fn(&admission::Request<'_>, &Settings, &Known) -> Verdict,
 }
 
 const MUTATE: Question = Question { path: "/mutate", answer: admission::mutate };
 const VALIDATE: Question = Question { path: "/validate", answer: admission::validate };
 
 impl Api {
-    /// Answers by these settings, and with what a registry knows where one may be asked; a body
-    /// must be there within `body_deadline`.
+    /// Answers by these settings, and with what namespaces and a registry say where they may be
+    /// asked; a body must be there within `body_deadline`.
     #[must_use]
     pub fn new(
         settings: Settings,
+        namespaces: Option<Arc<Namespaces>>,
         registry: Option<Registry>,
         metrics: Arc<Metrics>,
         body_deadline: Duration,
     ) -> Self {
-        Self { settings, registry, metrics, bodies: Bodies::new(body_deadline) }
+        Self { settings, namespaces, registry, metrics, bodies: Bodies::new(body_deadline) }
     }
 
     /// The routes, which need no socket.
@@ -101,11 +104,15 @@ impl Api {
 
     /// Asks the rules, and asks them again with what a registry says, where that decides.
     async fn judge(&self, question: &Question, request: &admission::Request<'_>) -> Verdict {
-        let verdict = (question.answer)(request, &self.settings, &Entrypoints::default());
+        let mut known = Known::default();
+        if let Some(namespaces) = &self.namespaces {
+            known.namespace = namespaces.get(&request.namespace).await;
+        }
+        let verdict = (question.answer)(request, &self.settings, &known);
         match &self.registry {
             Some(registry) if !verdict.lookup.is_empty() => {
-                let found = registry.resolve(&request.namespace, &verdict.lookup).await;
-                (question.answer)(request, &self.settings, &found)
+                known.entrypoints = registry.resolve(&request.namespace, &verdict.lookup).await;
+                (question.answer)(request, &self.settings, &known)
             }
             _ => verdict,
         }

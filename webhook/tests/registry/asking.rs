@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use inject::{Entrypoint, Entrypoints, Lookup, Target};
+use inject::{Entrypoint, Known, Lookup, Target};
 use rustls::crypto::ring::default_provider;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -92,7 +92,7 @@ fn lookup(spec: &Value) -> Lookup {
     let annotations = json!({"rich.pouch/mode": "dumb-init", "rich.pouch/containers": "*"});
     let pod = json!({"metadata": {"annotations": annotations}, "spec": spec}).to_string();
     let settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
-    let known = Entrypoints::default();
+    let known = Known::default();
     inject::judge(Target::Pod, &pod, None, &settings, &known).unwrap().lookup
 }
 
