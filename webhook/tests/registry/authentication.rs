@@ -1,8 +1,15 @@
 //! Who may read what, and by what it is shown.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    fs,
+    sync::{Arc, Mutex},
+};
 
-use axum::http::{Request, Response};
+use axum::{
+    Router, extract,
+    http::{Request, Response, header::AUTHORIZATION},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -10,8 +17,9 @@ use tower::service_fn;
 
 use crate::{
     asking::{Asking, name},
-    daemon::{Daemon, PASSWORD, USER},
+    daemon::{Daemon, Folder, PASSWORD, USER},
     images::Pusher,
+    server::TlsServer,
     tokens::{ISSUER, SERVICE, TokenServer, pusher},
 };
 
@@ -57,6 +65,25 @@ async fn a_registry_with_tokens_gets_one_for_the_repository() {
     three_ways(&daemon, &name(daemon.address, "team/app:1")).await;
     let public = name(daemon.address, "public:1");
     assert_eq!(Asking::new().image(&public).await.unwrap(), ["one"]);
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_blob_to_another_host() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
+    let blobs = TlsServer::start(Router::new().fallback(async move |request: extract::Request| {
+        seen.lock().unwrap().push(request.headers().get(AUTHORIZATION).cloned());
+        fs::read(data.join(request.uri().path().trim_start_matches('/'))).unwrap()
+    }));
+    let blobs = blobs.await;
+    let address = format!("https://{}/", blobs.address);
+    let daemon = Daemon::with_passwords_and_blobs_at(folder, &address);
+    Pusher::new(daemon.address, "app", basic()).image(Some("1"), &json!({"Cmd": ["one"]})).await;
+    let asking = Asking::with_docker_config(&docker_config(&daemon.address, PASSWORD));
+    assert_eq!(asking.image(&name(daemon.address, "app:1")).await.unwrap(), ["one"]);
+    assert_eq!(*shown.lock().unwrap(), [None]);
 }
 
 /// An API server with a few objects, by their paths.
