@@ -92,8 +92,10 @@ impl<'a> Session<'a> {
         let uri: Uri = format!("https://{host}/v2/{repository}/{kind}/{reference}")
             .parse()
             .map_err(|_| Error::Name)?;
+        // Of several who ask at once, the first authorizes all.
+        let was_authorized = self.authorization.initialized();
         let mut answer = self.follow(method, &uri).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && !self.authorization.initialized() {
+        if answer.status() == StatusCode::UNAUTHORIZED && !was_authorized {
             let challenge = Challenge::read(answer.headers())
                 .ok_or_else(|| Error::Unauthorized(self.name()))?;
             self.authorization.get_or_try_init(|| self.authorize(&challenge)).await?;

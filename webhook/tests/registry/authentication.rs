@@ -68,6 +68,28 @@ async fn a_registry_with_tokens_gets_one_for_the_repository() {
 }
 
 #[tokio::test]
+async fn platforms_that_are_asked_for_at_once_are_all_authorized() {
+    let daemon = Daemon::with_passwords();
+    let pusher = Pusher::new(daemon.address, "app", basic());
+    let one = pusher.image(None, &json!({"Cmd": ["one"]})).await;
+    let two = pusher.image(None, &json!({"Cmd": ["two"], "Env": ["A=1"]})).await;
+    let same = pusher.image(None, &json!({"Cmd": ["two"], "Env": ["A=2"]})).await;
+    pusher.index("1", &[("amd64", &one), ("arm64", &two), ("s390x", &same)]).await;
+    let asking = Asking::with_docker_config(&docker_config(&daemon.address, PASSWORD));
+    for (operator, expected) in [("In", "one"), ("NotIn", "two")] {
+        let key = "kubernetes.io/arch";
+        let expression = json!({"key": key, "operator": operator, "values": ["amd64"]});
+        let term = json!({"matchExpressions": [expression]});
+        let required = json!({"nodeSelectorTerms": [term]});
+        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": required});
+        let image = name(daemon.address, "app:1");
+        let spec = json!({"affinity": {"nodeAffinity": required},
+                          "containers": [{"name": "app", "image": image}]});
+        assert_eq!(asking.pod(&spec).await.unwrap(), [expected]);
+    }
+}
+
+#[tokio::test]
 async fn credentials_do_not_follow_a_blob_to_another_host() {
     let folder = Folder::new();
     let data = folder.data();
