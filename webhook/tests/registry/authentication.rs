@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fs,
+    future::pending,
     sync::{Arc, Mutex},
 };
 
@@ -137,12 +138,13 @@ async fn a_pods_pull_secrets_count_and_else_its_service_accounts() {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name},
                "imagePullSecrets": [{"name": secret}]})
     };
-    let asking = Asking::with_pull_secrets(api_server(&[
+    let api_server = api_server(&[
         ("/api/v1/namespaces/a/secrets/right", right.clone()),
         ("/api/v1/namespaces/b/secrets/right", right),
         ("/api/v1/namespaces/b/serviceaccounts/default", account("default", "right")),
         ("/api/v1/namespaces/b/serviceaccounts/poor", account("poor", "missing")),
-    ]));
+    ]);
+    let asking = Asking::with_pull_secrets(api_server, &json!({}));
     let image = name(daemon.address, "app:1");
     let ask = async |namespace: &str, fields: Value| {
         let mut spec = json!({"containers": [{"name": "app", "image": image}]});
@@ -157,4 +159,25 @@ async fn a_pods_pull_secrets_count_and_else_its_service_accounts() {
     assert_eq!(ask("a", json!({})).await.unwrap_err(), closed);
     assert_eq!(ask("c", pulls).await.unwrap_err(), closed);
     assert_eq!(ask("b", json!({"serviceAccountName": "poor"})).await.unwrap_err(), closed);
+}
+
+#[tokio::test]
+async fn an_api_server_that_gives_no_pull_secrets_is_said_to() {
+    let answers = service_fn(|_: Request<Body>| async {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": "secrets \"pull\" is forbidden", "reason": "Forbidden", "code": 403});
+        let body = Body::from(status.to_string().into_bytes());
+        Ok::<_, Infallible>(Response::builder().status(403).body(body).unwrap())
+    });
+    let silence = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+    let short = json!({"timeoutMilliseconds": 300});
+    for (client, reason) in [
+        (kube::Client::new(answers, "default"), "secrets \"pull\" is forbidden; the permission"),
+        (kube::Client::new(silence, "default"), "the API server did not answer in time"),
+    ] {
+        let asking = Asking::with_pull_secrets(client, &short);
+        let refused = asking.image("registry.example/app:1").await.unwrap_err();
+        let sentence = format!("the pull secrets cannot be read: {reason}");
+        assert!(refused.starts_with(&sentence), "{refused}");
+    }
 }
