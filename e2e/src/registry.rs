@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
+    process::{Child, Command},
 };
 
 use crate::kubectl::{cluster, cluster_command};
@@ -65,6 +65,22 @@ impl Registry {
         let skopeo = ["exec", "skopeo", "--insecure-policy", "copy", &trust, &credentials];
         let said = cluster(&[&skopeo[..], &[&from, &to]].concat()).await;
         assert_eq!(said.code, 0, "{}", said.text);
+    }
+
+    /// Stops it where it is: it takes connections, and answers no more.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub async fn kill(&self) {
+        self.signal("KILL").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let process = self.child.as_ref().and_then(Child::id).expect("a process").to_string();
+        let sent = Command::new("kill").args(["-s", signal, &process]).status().await;
+        assert!(sent.expect("kill").success(), "{signal}");
     }
 
     /// Its host and port.

@@ -79,8 +79,11 @@ pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {
         &format!("entrypoints.caConfigMap={CA}"),
         "entrypoints.pullSecrets=true",
     ];
-    let afterwards =
-        ["entrypoints.registries={}", "entrypoints.caConfigMap=", "entrypoints.pullSecrets=false"];
+    let afterwards = [
+        "entrypoints.registries=null",
+        "entrypoints.caConfigMap=",
+        "entrypoints.pullSecrets=false",
+    ];
     while_set(&values, &afterwards, test).await;
 }
 

@@ -61,6 +61,17 @@ async fn a_container_without_a_command_runs_what_its_image_says() {
                 "{}",
                 said.text
             );
+
+            let tagged = |tag: &str| {
+                let image = format!("localhost/busybox-entrypoint:{tag}");
+                rich.clone().container(json!({"image": image}))
+            };
+            registry.freeze().await;
+            let frozen = format!("{host} did not answer in time; write the command");
+            ns.refuses(&tagged("frozen"), &frozen).await;
+            registry.kill().await;
+            let dead = format!("{host} cannot be reached: Connection refused");
+            ns.refuses(&tagged("dead"), &dead).await;
         })
         .await;
     })

@@ -126,6 +126,7 @@ impl Weight for Variant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn descriptor(digit: &str, platform: &Value) -> Value {
@@ -213,5 +214,32 @@ mod tests {
         assert!(!is_intact(b"x", &name));
         assert!(is_intact(b"", &written_digest("sha512", digest(&SHA512, b"").as_ref())));
         assert!(!is_intact(b"", "md5:d41d8cd98f00b204e9800998ecf8427e"));
+    }
+
+    proptest! {
+        /// Whoever names an image chooses who writes its documents.
+        #[test]
+        fn no_document_makes_it_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            texts in proptest::collection::vec(".{0,16}|sha256:[0-9a-f]{0,64}|linux|amd64", 8),
+        ) {
+            let [digest, kind, os, architecture, variant, key, first, cmd] = texts.as_slice()
+            else { unreachable!("eight") };
+            let descriptor = json!({"mediaType": kind, "digest": digest, "size": 1,
+                "platform": {"os": os, "architecture": architecture, "variant": variant}});
+            let documents = [
+                json!({"schemaVersion": 2, "config": descriptor, "layers": [descriptor]}),
+                json!({"schemaVersion": 2, "manifests": [descriptor]}),
+                json!({"os": os, "architecture": architecture, "rootfs": {"type": kind,
+                    "diff_ids": [digest]}, "config": {key: cmd, "Entrypoint": [first],
+                    "Cmd": [cmd], "ExposedPorts": {key: {}}, "Volumes": {key: {}}}}),
+            ];
+            let texts = documents.map(|document| document.to_string().into_bytes());
+            for text in texts.iter().chain([&bytes]) {
+                let _ = Manifest::read(text);
+                let _ = entrypoint(text);
+                let _ = is_intact(text, digest);
+            }
+        }
     }
 }

@@ -64,6 +64,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn source(host: &str, mirror: Option<&str>) -> Source {
         Source { host: host.to_owned(), mirror: mirror.map(str::to_owned) }
@@ -113,6 +114,24 @@ mod tests {
             ),
         ] {
             assert_eq!(place(image, &listed), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_leads_elsewhere_than_to_a_repository(
+            image in ".{0,40}|[a-z./:@_-]{0,40}|[a-z]{1,9}[.:/@][a-zA-Z0-9./:@%?#-]{0,40}",
+        ) {
+            if let Ok(Place { host, repository, version }) =
+                Place::of(&image, &[source("*", None)])
+            {
+                let (Version::Tag(version) | Version::Digest(version)) = version;
+                let address = format!("https://{host}/v2/{repository}/manifests/{version}");
+                let address: hyper::Uri = address.parse().unwrap();
+                prop_assert_eq!(address.authority().unwrap().as_str(), host);
+                prop_assert_eq!(address.query(), None);
+                prop_assert!(!address.path().split('/').any(|part| part == ".."));
+            }
         }
     }
 }

@@ -105,11 +105,11 @@ impl<'a> Search<'a> {
             return self.manifest(&digest).await;
         }
         let session = self.session()?;
-        let json = session.manifest(tag).await?;
-        let digest = image::digest_of(&json);
-        let manifest = Manifest::read(&json).ok_or_else(|| session.unusable("a manifest"))?;
-        let key_of_content = Key::Manifest(self.name(&digest));
-        self.registry.keep(key_of_content, Known::Manifest(manifest.clone()), None);
+        let digest = match session.digest(tag).await? {
+            Some(digest) => digest,
+            None => image::digest_of(&session.manifest(tag).await?),
+        };
+        let manifest = self.manifest(&digest).await?;
         self.registry.keep(key, Known::Digest(digest), Some(Instant::now() + TAG));
         Ok(manifest)
     }

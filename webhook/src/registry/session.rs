@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{
-    HeaderMap, Request, Response, StatusCode, Uri,
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::{Bytes, Incoming},
     header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, USER_AGENT},
 };
@@ -27,6 +27,7 @@ use super::{
 const LIMIT: usize = 1024 * 1024;
 /// A blob is often elsewhere, and rarely behind a second door.
 const REDIRECTS: usize = 3;
+const DIGEST: &str = "docker-content-digest";
 const AGENT: &str = concat!("rich-pouch/", env!("CARGO_PKG_VERSION"));
 /// The documents that have images or lead to them.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
@@ -60,6 +61,14 @@ impl<'a> Session<'a> {
         Self { client, place, credentials, authorization: OnceCell::new(), room }
     }
 
+    /// The digest of what a tag points to, where the registry says it. It costs no pull, of which
+    /// some registries give only a few.
+    pub(super) async fn digest(&self, tag: &str) -> Result<Option<String>, Error> {
+        let answer = self.send(&Method::HEAD, "manifests", tag).await?;
+        let digest = answer.headers().get(DIGEST).and_then(|digest| digest.to_str().ok());
+        Ok(digest.map(str::to_owned))
+    }
+
     /// A manifest or an index, by tag or digest.
     pub(super) async fn manifest(&self, reference: &str) -> Result<Bytes, Error> {
         self.document("manifests", reference).await
@@ -71,21 +80,29 @@ impl<'a> Session<'a> {
     }
 
     async fn document(&self, kind: &str, reference: &str) -> Result<Bytes, Error> {
+        // Of who holds the semaphore, none closes it.
+        let _room = self.room.acquire().await.map_err(|_| self.late())?;
+        let answer = self.send(&Method::GET, kind, reference).await?;
+        self.body(answer).await
+    }
+
+    /// Asks, with an authorization if need be, until there is what was asked for.
+    async fn send(&self, method: &Method, kind: &str, reference: &str) -> Result<Answer, Error> {
         let Place { host, repository, .. } = self.place;
         let uri: Uri = format!("https://{host}/v2/{repository}/{kind}/{reference}")
             .parse()
             .map_err(|_| Error::Name)?;
-        // Of who holds the semaphore, none closes it.
-        let _room = self.room.acquire().await.map_err(|_| self.late())?;
-        let mut answer = self.follow(&uri).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && !self.authorization.initialized() {
+        // Of several who ask at once, the first authorizes all.
+        let was_authorized = self.authorization.initialized();
+        let mut answer = self.follow(method, &uri).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && !was_authorized {
             let challenge = Challenge::read(answer.headers())
                 .ok_or_else(|| Error::Unauthorized(self.name()))?;
             self.authorization.get_or_try_init(|| self.authorize(&challenge)).await?;
-            answer = self.follow(&uri).await?;
+            answer = self.follow(method, &uri).await?;
         }
         self.refused(answer.status())?;
-        self.body(answer).await
+        Ok(answer)
     }
 
     /// What shows the registry that the repository may be read.
@@ -96,7 +113,7 @@ impl<'a> Session<'a> {
             Challenge::Bearer(realm) => {
                 let uri =
                     realm.uri(&self.place.repository).ok_or_else(|| self.unusable("a realm"))?;
-                let answer = self.ask(&uri, basic.as_ref()).await?;
+                let answer = self.ask(&Method::GET, &uri, basic.as_ref()).await?;
                 self.refused(answer.status())?;
                 token(&self.body(answer).await?).ok_or_else(|| self.unusable("a token"))
             }
@@ -104,12 +121,12 @@ impl<'a> Session<'a> {
     }
 
     /// Asks, and goes where the answer sends us; our authorization goes to the registry only.
-    async fn follow(&self, uri: &Uri) -> Result<Answer, Error> {
+    async fn follow(&self, method: &Method, uri: &Uri) -> Result<Answer, Error> {
         let mut uri = uri.clone();
         for _ in 0..=REDIRECTS {
             let is_registry = uri.authority().is_some_and(|it| it.as_str() == self.place.host);
             let authorization = self.authorization.get().filter(|_| is_registry);
-            let answer = self.ask(&uri, authorization).await?;
+            let answer = self.ask(method, &uri, authorization).await?;
             if !answer.status().is_redirection() {
                 return Ok(answer);
             }
@@ -118,8 +135,17 @@ impl<'a> Session<'a> {
         Err(self.unusable("too many redirections"))
     }
 
-    async fn ask(&self, uri: &Uri, authorization: Option<&HeaderValue>) -> Result<Answer, Error> {
-        let mut request = Request::get(uri).header(USER_AGENT, AGENT).header(ACCEPT, MANIFESTS);
+    async fn ask(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, MANIFESTS);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }

@@ -38,9 +38,9 @@ impl Asking {
         Self::build(&json!({}), Some(config), None)
     }
 
-    /// The same with pull secrets of this API server.
-    pub(crate) fn with_pull_secrets(client: kube::Client) -> Self {
-        Self::build(&json!({}), None, Some(PullSecrets::new(client)))
+    /// The same with some settings changed, and pull secrets of this API server.
+    pub(crate) fn with_pull_secrets(client: kube::Client, changes: &Value) -> Self {
+        Self::build(changes, None, Some(PullSecrets::new(client)))
     }
 
     fn build(changes: &Value, docker_config: Option<&Value>, secrets: Option<PullSecrets>) -> Self {

@@ -1,8 +1,16 @@
 //! Who may read what, and by what it is shown.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    fs,
+    future::pending,
+    sync::{Arc, Mutex},
+};
 
-use axum::http::{Request, Response};
+use axum::{
+    Router, extract,
+    http::{Request, Response, header::AUTHORIZATION},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -10,8 +18,9 @@ use tower::service_fn;
 
 use crate::{
     asking::{Asking, name},
-    daemon::{Daemon, PASSWORD, USER},
+    daemon::{Daemon, Folder, PASSWORD, USER},
     images::Pusher,
+    server::TlsServer,
     tokens::{ISSUER, SERVICE, TokenServer, pusher},
 };
 
@@ -59,6 +68,47 @@ async fn a_registry_with_tokens_gets_one_for_the_repository() {
     assert_eq!(Asking::new().image(&public).await.unwrap(), ["one"]);
 }
 
+#[tokio::test]
+async fn platforms_that_are_asked_for_at_once_are_all_authorized() {
+    let daemon = Daemon::with_passwords();
+    let pusher = Pusher::new(daemon.address, "app", basic());
+    let one = pusher.image(None, &json!({"Cmd": ["one"]})).await;
+    let two = pusher.image(None, &json!({"Cmd": ["two"], "Env": ["A=1"]})).await;
+    let same = pusher.image(None, &json!({"Cmd": ["two"], "Env": ["A=2"]})).await;
+    pusher.index("1", &[("amd64", &one), ("arm64", &two), ("s390x", &same)]).await;
+    let asking = Asking::with_docker_config(&docker_config(&daemon.address, PASSWORD));
+    for (operator, expected) in [("In", "one"), ("NotIn", "two")] {
+        let key = "kubernetes.io/arch";
+        let expression = json!({"key": key, "operator": operator, "values": ["amd64"]});
+        let term = json!({"matchExpressions": [expression]});
+        let required = json!({"nodeSelectorTerms": [term]});
+        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": required});
+        let image = name(daemon.address, "app:1");
+        let spec = json!({"affinity": {"nodeAffinity": required},
+                          "containers": [{"name": "app", "image": image}]});
+        assert_eq!(asking.pod(&spec).await.unwrap(), [expected]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_blob_to_another_host() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
+    let blobs = TlsServer::start(Router::new().fallback(async move |request: extract::Request| {
+        seen.lock().unwrap().push(request.headers().get(AUTHORIZATION).cloned());
+        fs::read(data.join(request.uri().path().trim_start_matches('/'))).unwrap()
+    }));
+    let blobs = blobs.await;
+    let address = format!("https://{}/", blobs.address);
+    let daemon = Daemon::with_passwords_and_blobs_at(folder, &address);
+    Pusher::new(daemon.address, "app", basic()).image(Some("1"), &json!({"Cmd": ["one"]})).await;
+    let asking = Asking::with_docker_config(&docker_config(&daemon.address, PASSWORD));
+    assert_eq!(asking.image(&name(daemon.address, "app:1")).await.unwrap(), ["one"]);
+    assert_eq!(*shown.lock().unwrap(), [None]);
+}
+
 /// An API server with a few objects, by their paths.
 fn api_server(objects: &[(&'static str, Value)]) -> kube::Client {
     let objects = objects.to_vec();
@@ -88,12 +138,13 @@ async fn a_pods_pull_secrets_count_and_else_its_service_accounts() {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name},
                "imagePullSecrets": [{"name": secret}]})
     };
-    let asking = Asking::with_pull_secrets(api_server(&[
+    let api_server = api_server(&[
         ("/api/v1/namespaces/a/secrets/right", right.clone()),
         ("/api/v1/namespaces/b/secrets/right", right),
         ("/api/v1/namespaces/b/serviceaccounts/default", account("default", "right")),
         ("/api/v1/namespaces/b/serviceaccounts/poor", account("poor", "missing")),
-    ]));
+    ]);
+    let asking = Asking::with_pull_secrets(api_server, &json!({}));
     let image = name(daemon.address, "app:1");
     let ask = async |namespace: &str, fields: Value| {
         let mut spec = json!({"containers": [{"name": "app", "image": image}]});
@@ -108,4 +159,25 @@ async fn a_pods_pull_secrets_count_and_else_its_service_accounts() {
     assert_eq!(ask("a", json!({})).await.unwrap_err(), closed);
     assert_eq!(ask("c", pulls).await.unwrap_err(), closed);
     assert_eq!(ask("b", json!({"serviceAccountName": "poor"})).await.unwrap_err(), closed);
+}
+
+#[tokio::test]
+async fn an_api_server_that_gives_no_pull_secrets_is_said_to() {
+    let answers = service_fn(|_: Request<Body>| async {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": "secrets \"pull\" is forbidden", "reason": "Forbidden", "code": 403});
+        let body = Body::from(status.to_string().into_bytes());
+        Ok::<_, Infallible>(Response::builder().status(403).body(body).unwrap())
+    });
+    let silence = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+    let short = json!({"timeoutMilliseconds": 300});
+    for (client, reason) in [
+        (kube::Client::new(answers, "default"), "secrets \"pull\" is forbidden; the permission"),
+        (kube::Client::new(silence, "default"), "the API server did not answer in time"),
+    ] {
+        let asking = Asking::with_pull_secrets(client, &short);
+        let refused = asking.image("registry.example/app:1").await.unwrap_err();
+        let sentence = format!("the pull secrets cannot be read: {reason}");
+        assert!(refused.starts_with(&sentence), "{refused}");
+    }
 }

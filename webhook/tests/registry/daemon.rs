@@ -47,6 +47,11 @@ impl Folder {
         Self(path)
     }
 
+    /// Where a registry keeps what was pushed.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
@@ -68,9 +73,19 @@ impl Daemon {
 
     /// A registry that wants USER's PASSWORD.
     pub(crate) fn with_passwords() -> Self {
-        let folder = Folder::new();
+        Self::in_folder_with_passwords(Folder::new(), json!({}))
+    }
+
+    /// The same, which sends who wants a blob to this address, where its data folder is served.
+    pub(crate) fn with_passwords_and_blobs_at(folder: Folder, address: &str) -> Self {
+        let redirect = json!({"name": "redirect", "options": {"baseurl": address}});
+        Self::in_folder_with_passwords(folder, json!({"middleware": {"storage": [redirect]}}))
+    }
+
+    fn in_folder_with_passwords(folder: Folder, mut config: Value) -> Self {
         let path = folder.write("passwords", PASSWORDS);
-        Self::start(folder, &json!({"htpasswd": {"realm": "test", "path": path}}))
+        config["auth"] = json!({"htpasswd": {"realm": "test", "path": path}});
+        Self::start(folder, &config)
     }
 
     /// A registry that wants tokens of the server at this address, signed by `material`.
@@ -79,21 +94,19 @@ impl Daemon {
         let bundle = folder.write("issuer.pem", &material().authority);
         let token = json!({"realm": realm, "service": service, "issuer": issuer,
                            "rootcertbundle": bundle});
-        Self::start(folder, &json!({"token": token}))
+        Self::start(folder, &json!({"auth": {"token": token}}))
     }
 
-    fn start(folder: Folder, auth: &Value) -> Self {
+    fn start(folder: Folder, more: &Value) -> Self {
         let certificate = folder.write("tls.crt", &material().serving);
         let key = folder.write("tls.key", &material().serving_key);
         let mut config = json!({
             "version": "0.1",
             "log": {"level": "info", "formatter": "json"},
-            "storage": {"filesystem": {"rootdirectory": folder.0.join("data")}},
+            "storage": {"filesystem": {"rootdirectory": folder.data()}},
             "http": {"addr": "127.0.0.1:0", "tls": {"certificate": certificate, "key": key}},
         });
-        if auth != &json!({}) {
-            config["auth"] = auth.clone();
-        }
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config = folder.write("config.yml", &config.to_string());
         let mut child = Command::new("docker-registry")
             .arg("serve")

@@ -7,5 +7,6 @@ mod authentication;
 mod daemon;
 mod failures;
 mod images;
+mod server;
 mod tokens;
 mod wire;

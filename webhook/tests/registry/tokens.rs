@@ -1,6 +1,6 @@
 //! A server that gives out tokens for a registry.
 
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use axum::{
     Router,
@@ -17,48 +17,29 @@ use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
-use rustls::{
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
-use webhook::{
-    certificate::{Pair, Resolver},
-    server::{Limits, Server, acceptor},
-    stop::{Stop, Stopper},
-};
 
-use crate::daemon::{PASSWORD, USER, material};
+use crate::{
+    daemon::{PASSWORD, USER, material},
+    server::TlsServer,
+};
 
 pub(crate) const SERVICE: &str = "the test's registry";
 pub(crate) const ISSUER: &str = "the test";
 /// The one repository for which everybody gets a token.
 const PUBLIC: &str = "repository:public:pull";
 
-/// A server on the loopback.
-pub(crate) struct TokenServer {
-    pub(crate) address: SocketAddr,
-    _stopper: Stopper,
-}
+/// A server of tokens on the loopback.
+pub(crate) struct TokenServer(TlsServer);
 
 impl TokenServer {
     pub(crate) async fn start() -> Self {
-        let provider = Arc::new(default_provider());
-        let resolver = Arc::new(Resolver::default());
-        let (chain, key) = (material().serving.as_bytes(), material().serving_key.as_bytes());
-        resolver.install(Pair::from_pem(chain, key, &provider).unwrap());
-        let (stopper, stop) = Stop::new();
-        let tls = acceptor(provider, resolver).unwrap();
-        let router = Router::new().route("/token", get(give_out));
-        let address = ([127, 0, 0, 1], 0).into();
-        let server = Server::bind(address, Some(tls), router, Limits::new(16), stop).await.unwrap();
-        let address = server.address().unwrap();
-        tokio::spawn(server.run());
-        Self { address, _stopper: stopper }
+        Self(TlsServer::start(Router::new().route("/token", get(give_out))).await)
     }
 
     pub(crate) fn realm(&self) -> String {
-        format!("https://{}/token", self.address)
+        format!("https://{}/token", self.0.address)
     }
 }
 
