@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace as NamespaceObject, Pod, ServiceAccount};
 use kube::{
     Api, Client, Resource,
-    api::{DeleteParams, DynamicObject, PostParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::ObjectMeta,
 };
 use serde_json::{Value, json};
@@ -132,6 +132,20 @@ impl Namespace {
 
     /// Creates an object of any kind that has JSON of its own.
     pub async fn create_object(&self, object: &Value) -> DynamicObject {
+        let created = self.post(object, false).await;
+        created.expect("an object that is accepted")
+    }
+
+    /// Whether the API server would take the object, and else why not.
+    pub async fn would_take(&self, object: &Value) -> Result<(), String> {
+        match self.post(object, true).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) => Err(status.message),
+            Err(other) => panic!("no answer of the API server: {other}"),
+        }
+    }
+
+    async fn post(&self, object: &Value, dry_run: bool) -> kube::Result<DynamicObject> {
         let object: DynamicObject =
             serde_json::from_value(object.clone()).expect("an object of the API");
         let types = object.types.clone().expect("apiVersion and kind");
@@ -139,7 +153,16 @@ impl Namespace {
         let resource = kube::core::ApiResource::from_gvk(&gvk);
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.name, &resource);
-        api.create(&PostParams::default(), &object).await.expect("an object that is accepted")
+        api.create(&PostParams { dry_run, ..PostParams::default() }, &object).await
+    }
+
+    /// Sets a label of the namespace itself, as its administrator does.
+    pub async fn label(&self, name: &str, value: &str) {
+        let patch = json!({"metadata": {"labels": {name: value}}});
+        Api::<NamespaceObject>::all(self.client.clone())
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .expect("a patch that is accepted");
     }
 
     /// The first pod of the namespace that the condition holds for.
@@ -162,7 +185,7 @@ impl Namespace {
         let deployments: Api<Deployment> = self.api();
         let patch = json!({"metadata": {"annotations": annotations}});
         deployments
-            .patch(name, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(patch))
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
             .await
             .expect("a patch that is accepted");
     }

@@ -64,6 +64,11 @@ pub async fn without_webhook(test: impl AsyncFnOnce()) {
     while_set(&["webhook.replicas=0"], &["webhook.replicas=2"], test).await;
 }
 
+/// Runs a test while annotations may add privilege as this says: allow, labelled or never.
+pub async fn with_privileged(policy: &str, test: impl AsyncFnOnce()) {
+    while_set(&[&format!("privileged={policy}")], &["privileged=allow"], test).await;
+}
+
 /// Runs a test while the webhook may ask this registry in place of `localhost`, for which the
 /// test cluster's images are named, by the pull secrets of the pods.
 pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {

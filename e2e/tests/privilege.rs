@@ -1,0 +1,39 @@
+//! Who may let an annotation add privilege is the administrator's to say. One test, since it sets
+//! the whole release.
+
+use e2e::{busybox, debian, eventually, in_namespace, with_privileged};
+use serde_json::json;
+
+#[tokio::test]
+async fn an_annotation_adds_privilege_only_where_the_administrator_lets_it() {
+    let rich = debian(&["/bin/sleep", "1"]).rich("mode", "systemd");
+    let asked = busybox(&["sleep", "1"]).rich("mode", "dumb-init").rich("privileged", "true");
+    with_privileged("labelled", async || {
+        in_namespace(async |ns| {
+            for app in [&rich, &asked] {
+                let sentence = "the namespace lacks the label rich.pouch/allow-privileged=true";
+                for object in [app.pod(), app.workload("Deployment", &json!({}))] {
+                    let said = ns.would_take(&object).await.err().unwrap_or_default();
+                    assert!(said.contains(sentence), "{said}");
+                }
+            }
+            ns.accepts(&busybox(&["sleep", "1"]).rich("mode", "dumb-init")).await;
+            ns.label("rich.pouch/allow-privileged", "true").await;
+            eventually("the label counts", async || ns.would_take(&rich.pod()).await.ok()).await;
+            ns.label("rich.pouch/allow-privileged", "false").await;
+            let refused = async || ns.would_take(&rich.pod()).await.err();
+            eventually("the label counts no more", refused).await;
+        })
+        .await;
+    })
+    .await;
+    with_privileged("never", async || {
+        in_namespace(async |ns| {
+            ns.label("rich.pouch/allow-privileged", "true").await;
+            ns.refuses(&rich, "privileged: never").await;
+            ns.refuses(&asked, "privileged: never").await;
+        })
+        .await;
+    })
+    .await;
+}
