@@ -1,9 +1,10 @@
 //! How much later an application starts in a systemd pod than in a pod whose command is the
 //! image's systemd itself, and where the time goes.
 //!
-//! That systemd has the same units masked, so that the difference is ours: `rich run`,
-//! `rich-output.service` and `rich exec`. A plain pod shows what of it is Kubernetes. They start
-//! in turn, so that a busy machine is busy for all.
+//! That systemd has the same units masked, and its journal too is kept from the node's kernel
+//! messages, so that the difference is ours: `rich run`, `rich-output.service` and `rich exec`. A
+//! plain pod shows what of it is Kubernetes. They start in turn, so that a busy machine is busy
+//! for all.
 
 use std::{
     collections::BTreeMap,
@@ -39,7 +40,8 @@ get() {
 
 /// Writes the application's unit, and the masks that are its arguments.
 const UNITS: &str = r"
-mkdir -p /run/systemd/system/multi-user.target.wants
+mkdir -p /run/systemd/system/multi-user.target.wants /run/systemd/journald.conf.d
+printf '%s\n' [Journal] ReadKMsg=no >/run/systemd/journald.conf.d/alone.conf
 cd /run/systemd/system
 for unit; do ln -s /dev/null $unit; done
 printf '%s\n' [Service] 'ExecStart=/scripts/application app_2eservice' \
