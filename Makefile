@@ -2,10 +2,10 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test check unit chart e2e e2e-v2-core e2e-v2 soak image cluster bench clean
+.PHONY: help demo test check unit chart e2e e2e-v2-core e2e-v2 soak image cluster bench bench-cluster clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## show it at work, on a test cluster or with CLUSTER=current IMAGE=registry/name:tag on yours
 	@deploy/demo
@@ -53,6 +53,9 @@ image: ## build the image as an OCI archive in build/, and check it
 bench: ## how much later an application starts in a rich container
 	.ci/install dumb-init=dumb-init
 	cargo bench --package rich --locked
+
+bench-cluster: ## start and output of a systemd pod, on the test cluster, which must be up
+	e2e/bench
 
 clean: ## take away what was built here
 	cargo clean

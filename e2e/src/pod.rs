@@ -1,6 +1,6 @@
 //! A pod that was created, seen as a user sees it.
 
-use futures::{AsyncBufReadExt as _, StreamExt as _};
+use futures::{AsyncBufRead, AsyncBufReadExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::{
     Api,
@@ -72,8 +72,20 @@ impl RunningPod {
 
     /// `kubectl logs`.
     pub async fn logs(&self) -> String {
-        let params = LogParams { container: Some("app".to_owned()), ..LogParams::default() };
+        self.logs_by(&LogParams::default()).await
+    }
+
+    /// `kubectl logs` with flags.
+    pub async fn logs_by(&self, params: &LogParams) -> String {
+        let params = LogParams { container: Some("app".to_owned()), ..params.clone() };
         self.pods.logs(&self.name, &params).await.expect("logs")
+    }
+
+    /// `kubectl logs`, as it comes; with `follow` until the container has ended.
+    pub async fn log_stream(&self, follow: bool) -> impl AsyncBufRead + Send + 'static {
+        let params =
+            LogParams { container: Some("app".to_owned()), follow, ..LogParams::default() };
+        self.pods.log_stream(&self.name, &params).await.expect("a log")
     }
 
     /// Waits until the pod is in this phase, and gives it.
@@ -86,9 +98,7 @@ impl RunningPod {
 
     /// `kubectl logs --follow`, until the container has ended.
     pub async fn follow(&self) -> impl Future<Output = String> {
-        let params =
-            LogParams { container: Some("app".to_owned()), follow: true, ..LogParams::default() };
-        let stream = self.pods.log_stream(&self.name, &params).await.expect("a log");
+        let stream = self.log_stream(true).await;
         let reading = tokio::spawn(async move {
             let mut text = String::new();
             let mut lines = stream.lines();

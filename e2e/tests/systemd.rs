@@ -102,6 +102,18 @@ async fn output_is_in_the_log_and_in_the_journal_in_order() {
 }
 
 #[tokio::test]
+async fn the_nodes_kernel_says_nothing_in_the_journal() {
+    in_namespace(async |ns| {
+        let pod = ns.run(&shell("echo up; exec sleep 10000")).await;
+        let journal = ["journalctl", "--output=cat", "--no-pager"];
+        pod.exec_until(&journal, |text| text.lines().any(|line| line == "up")).await;
+        let kernel = ["journalctl", "--quiet", "--no-pager", "_TRANSPORT=kernel"];
+        assert_eq!(pod.exec(&kernel).await, "");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn all_that_was_printed_before_the_end_is_in_the_log() {
     in_namespace(async |ns| {
         // What a child of it prints, too, and more than pipes hold.

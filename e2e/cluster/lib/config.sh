@@ -151,6 +151,8 @@ registryPullQPS: 0
 kubeAPIQPS: 100
 kubeAPIBurst: 200
 eventRecordQPS: 0
+# kubectl logs has a container's last log file only; here it is the first, too, so what it lacks was lost.
+containerLogMaxSize: 8Gi
 # The machine's disk and memory are the tests' to fill.
 evictionHard: {nodefs.available: 1%, imagefs.available: 1%, memory.available: 100Mi}
 imageGCHighThresholdPercent: 100

@@ -30,7 +30,7 @@ const PLACES: [&CStr; 3] = [
 
 /// What would manage the node's hardware, kernel, clock or network instead of the container's, or
 /// wait for a terminal that is not there.
-const MASKED: [&str; 57] = [
+const MASKED: [&str; 60] = [
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
     "systemd-udevd-kernel.socket",
@@ -67,6 +67,9 @@ const MASKED: [&str; 57] = [
     "smartmontools.service",
     "multipathd.service",
     "lvm2-monitor.service",
+    "e2scrub_reap.service",
+    "e2scrub_all.service",
+    "e2scrub_all.timer",
     "network.service",
     "networking.service",
     "NetworkManager.service",
@@ -92,6 +95,9 @@ const MASKED: [&str; 57] = [
 
 /// What systemd is told about every service, so that one that does not stop leaves time for others.
 const MANAGER: &str = "[Manager]\nDefaultTimeoutStopSec=10s\n";
+
+/// The kernel's messages are the node's, and every pod would keep and go through a copy of them.
+const JOURNAL: &str = "[Journal]\nReadKMsg=no\n";
 
 /// Where systemd gives the boot up, it asks for a password at a terminal; there, we end the
 /// container.
@@ -152,6 +158,7 @@ fn configure(request: &Request) -> Result<(), Errno> {
         c"/run/systemd",
         c"/run/systemd/system",
         c"/run/systemd/system.conf.d",
+        c"/run/systemd/journald.conf.d",
         c"/run/systemd/system/multi-user.target.wants",
         &CString::new(EXIT).unwrap_or_default(),
     ] {
@@ -177,6 +184,7 @@ fn configure(request: &Request) -> Result<(), Errno> {
     file::replace(EXIT, "rich.conf", 0o644, exit.as_bytes())?;
     file::replace("/run/tmpfiles.d", "tmp.conf", 0o644, TMPFILES.as_bytes())?;
     file::replace("/run/systemd/system.conf.d", "rich.conf", 0o644, MANAGER.as_bytes())?;
+    file::replace("/run/systemd/journald.conf.d", "rich.conf", 0o644, JOURNAL.as_bytes())?;
     link(&format!("../{UNIT}"), &format!("multi-user.target.wants/{UNIT}"))
 }
 
