@@ -1,5 +1,5 @@
 //! How a registry wants to be shown that a repository may be read, and where tokens are given out
-//! (https://distribution.github.io/distribution/spec/auth/token/).
+//! (<https://distribution.github.io/distribution/spec/auth/token/>).
 
 use std::fmt::Write as _;
 

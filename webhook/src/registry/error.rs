@@ -54,8 +54,8 @@ pub enum Error {
     },
     /// Two platforms with different commands.
     #[error(
-        "it runs one command on {one} and another on {other}: give the pod a nodeSelector with \
-         kubernetes.io/arch, or better"
+        "on {one} it runs another command than on {other} (a nodeSelector with kubernetes.io/arch \
+         chooses one)"
     )]
     Disagreement {
         /// A platform.
@@ -80,5 +80,28 @@ pub enum Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::PullSecrets(failure.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::rules;
+
+    #[test]
+    fn a_reason_stands_whole_in_the_refusal() {
+        let host = || "registry.team.example.com:5000".to_owned();
+        for error in [
+            Error::Name,
+            Error::NotListed(host()),
+            Error::Unreachable { host: host(), cause: "Connection refused (os error 111)".into() },
+            Error::Forbidden(host()),
+            Error::Unusable { host: host(), what: "too many redirections" },
+            Error::Disagreement { one: "linux/arm64/v8".into(), other: "linux/amd64".into() },
+            Error::Installation { what: "docker config" },
+        ] {
+            let violation = rules::ENTRYPOINT_UNKNOWN.broken_at("command").with("reason", &error);
+            assert!(violation.to_string().contains(&error.to_string()), "{violation}");
+        }
     }
 }

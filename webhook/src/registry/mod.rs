@@ -6,8 +6,8 @@
 //!                                                  \-> cache
 //! ```
 //!
-//! Everything has a bound: the time that a request waits, the bytes that an answer, all answers
-//! at once and the cache may have, and the registries that are asked at all. Whoever names an
+//! Everything has a bound: the time that a request waits, the look-ups at once, the bytes that an
+//! answer and the cache may have, and the registries that are asked at all. Whoever names an
 //! image chooses who is asked, so nothing that a registry writes is trusted or told on: content
 //! is held against its digest, and a failure is one of a few sentences of ours.
 
@@ -54,8 +54,9 @@ use crate::metrics::Metrics;
 /// How long a failure is remembered: long enough that a controller which tries again and again
 /// asks the registry rarely, and short enough that nobody waits after a repair.
 const FAILURE: Duration = Duration::from_secs(10);
-/// Answers that are read at once; more wait. Each has a megabyte at the most.
-const ROOM: usize = 16;
+/// Look-ups that ask a registry at once; more wait, however many images a pod names. Each reads
+/// up to four answers of a megabyte at the most.
+const ROOM: usize = 8;
 
 /// Knows what images run.
 pub struct Registry {

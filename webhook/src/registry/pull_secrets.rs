@@ -33,7 +33,7 @@ impl PullSecrets {
     ) -> Result<Vec<DockerConfig>, Error> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let mut configs = Vec::new();
-        for name in self.names(namespace, lookup).await? {
+        for name in self.names(namespace, lookup).await?.into_iter().filter(|it| is_name(it)) {
             let secret = secrets.get_opt(&name).await.map_err(Failure::from)?;
             let mut data = secret.and_then(|secret| secret.data).unwrap_or_default();
             let json = KEYS.iter().find_map(|key| data.remove(*key));
@@ -47,9 +47,32 @@ impl PullSecrets {
             return Ok(lookup.pull_secrets.clone());
         }
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        let name = lookup.service_account.as_deref().filter(|name| !name.is_empty());
+        let name = lookup.service_account.as_deref().filter(|name| is_name(name));
         let account = accounts.get_opt(name.unwrap_or(DEFAULT)).await.map_err(Failure::from)?;
         let secrets = account.and_then(|account| account.image_pull_secrets).unwrap_or_default();
         Ok(secrets.into_iter().map(|secret| secret.name).collect())
+    }
+}
+
+/// Whether an object can have this name. It becomes a part of a path, and nobody has looked at it
+/// before us: the API server checks a pod after it was changed.
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.bytes().next().is_some_and(is_plain)
+        && name.bytes().all(|byte| is_plain(byte) || byte == b'-' || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_namespace() {
+        for name in ["pull", "a.b-c", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "..", "a/../../b/secrets/c", "a%2fb", "a?b", "a#b", "A", "\u{e4}"] {
+            assert!(!is_name(name), "{name}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The way from an image's name to what it runs: tag, index, manifest, configuration.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use inject::{Architectures, Entrypoint};
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
     Registry,
@@ -47,7 +47,7 @@ pub(super) struct Search<'a> {
     place: &'a Place,
     credentials: Option<&'a Credentials>,
     scope: String,
-    session: OnceLock<Result<Session<'a>, Error>>,
+    session: OnceCell<Session<'a>>,
 }
 
 impl<'a> Search<'a> {
@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
     ) -> Self {
         let who = credentials.map(Credentials::fingerprint).unwrap_or_default();
         let scope = format!("{who} {}/{}", place.host, place.repository);
-        Self { registry, place, credentials, scope, session: OnceLock::new() }
+        Self { registry, place, credentials, scope, session: OnceCell::new() }
     }
 
     /// The key of this look-up as a whole.
@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
 
     /// Whether the registry was asked, and not the cache alone.
     pub(super) fn has_asked(&self) -> bool {
-        self.session.get().is_some()
+        self.session.initialized()
     }
 
     /// What the image runs on every platform that is meant.
@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
             Manifest::Image(configuration) => {
                 Ok((variant, self.configuration(&configuration).await?))
             }
-            Manifest::Index(_) => Err(self.session()?.unusable("an index in an index")),
+            Manifest::Index(_) => Err(self.session().await?.unusable("an index in an index")),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
         if let Some(Known::Digest(digest)) = self.registry.known(&key) {
             return self.manifest(&digest).await;
         }
-        let session = self.session()?;
+        let session = self.session().await?;
         let digest = match session.digest(tag).await? {
             Some(digest) => digest,
             None => image::digest_of(&session.manifest(tag).await?),
@@ -119,7 +119,7 @@ impl<'a> Search<'a> {
         if let Some(Known::Manifest(manifest)) = self.registry.known(&key) {
             return Ok(manifest);
         }
-        let session = self.session()?;
+        let session = self.session().await?;
         let json = session.manifest(digest).await?;
         let manifest = Some(&json).filter(|json| image::is_intact(json, digest));
         let manifest = manifest.and_then(|json| Manifest::read(json));
@@ -133,7 +133,7 @@ impl<'a> Search<'a> {
         if let Some(Known::Entrypoint(entrypoint)) = self.registry.known(&key) {
             return Ok(entrypoint);
         }
-        let session = self.session()?;
+        let session = self.session().await?;
         let json = session.blob(digest).await?;
         let entrypoint = Some(&json).filter(|json| image::is_intact(json, digest));
         let entrypoint = entrypoint.and_then(|json| image::entrypoint(json));
@@ -142,13 +142,16 @@ impl<'a> Search<'a> {
         Ok(entrypoint)
     }
 
-    fn session(&self) -> Result<&Session<'a>, Error> {
-        let session = self.session.get_or_init(|| {
+    async fn session(&self) -> Result<&Session<'a>, Error> {
+        let make = async || {
             let Registry { settings, provider, room, .. } = self.registry;
             let tls = trust::tls(settings.ca_file.as_deref(), provider)?;
+            // Of who holds the semaphore, none closes it.
+            let room = room.acquire().await;
+            let room = room.map_err(|_| Error::Late(self.place.registry().to_owned()))?;
             Ok(Session::new(self.place, self.credentials, tls, room))
-        });
-        session.as_ref().map_err(Clone::clone)
+        };
+        self.session.get_or_try_init(make).await
     }
 
     fn name(&self, version: &str) -> String {

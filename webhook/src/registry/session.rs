@@ -14,7 +14,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use rustls::ClientConfig;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::{
     challenge::{Challenge, token},
@@ -25,6 +25,8 @@ use super::{
 
 /// No document that is read is larger: the largest configurations have some 50 KB.
 const LIMIT: usize = 1024 * 1024;
+/// How many of them are read at once, for an index with many platforms.
+const AT_ONCE: usize = 4;
 /// A blob is often elsewhere, and rarely behind a second door.
 const REDIRECTS: usize = 3;
 const DIGEST: &str = "docker-content-digest";
@@ -44,21 +46,29 @@ pub(super) struct Session<'a> {
     place: &'a Place,
     credentials: Option<&'a Credentials>,
     authorization: OnceCell<HeaderValue>,
-    room: &'a Semaphore,
+    at_once: Semaphore,
+    _place_in_line: SemaphorePermit<'a>,
 }
 
 impl<'a> Session<'a> {
-    /// A session that keeps only as many answers in memory at once as the semaphore lets it.
+    /// A session, for who has waited until there is room for one more.
     pub(super) fn new(
         place: &'a Place,
         credentials: Option<&'a Credentials>,
         tls: ClientConfig,
-        room: &'a Semaphore,
+        place_in_line: SemaphorePermit<'a>,
     ) -> Self {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, place, credentials, authorization: OnceCell::new(), room }
+        Self {
+            client,
+            place,
+            credentials,
+            authorization: OnceCell::new(),
+            at_once: Semaphore::new(AT_ONCE),
+            _place_in_line: place_in_line,
+        }
     }
 
     /// The digest of what a tag points to, where the registry says it. It costs no pull, of which
@@ -81,7 +91,7 @@ impl<'a> Session<'a> {
 
     async fn document(&self, kind: &str, reference: &str) -> Result<Bytes, Error> {
         // Of who holds the semaphore, none closes it.
-        let _room = self.room.acquire().await.map_err(|_| self.late())?;
+        let _turn = self.at_once.acquire().await.map_err(|_| self.late())?;
         let answer = self.send(&Method::GET, kind, reference).await?;
         self.body(answer).await
     }
@@ -182,8 +192,7 @@ impl<'a> Session<'a> {
         Error::Unusable { host: self.name(), what }
     }
 
-    /// The registry took too long.
-    pub(super) fn late(&self) -> Error {
+    fn late(&self) -> Error {
         Error::Late(self.name())
     }
 

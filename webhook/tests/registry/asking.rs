@@ -79,11 +79,16 @@ impl Asking {
         namespace: &str,
         spec: &Value,
     ) -> Result<Vec<String>, String> {
-        let lookup = lookup(spec);
-        let answers = timeout(PATIENCE, self.registry.resolve(namespace, &lookup)).await.unwrap();
+        let answers = self.answers(namespace, spec).await;
         assert_eq!(answers.len(), 1);
         let answer = answers.into_values().next().unwrap();
         answer.map(|Entrypoint { entrypoint, cmd }| [entrypoint, cmd].concat())
+    }
+
+    /// What is found out about all images of such a pod.
+    pub(crate) async fn answers(&self, namespace: &str, spec: &Value) -> Entrypoints {
+        let lookup = lookup(spec);
+        timeout(PATIENCE, self.registry.resolve(namespace, &lookup)).await.unwrap()
     }
 }
 

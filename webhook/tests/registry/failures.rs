@@ -74,13 +74,27 @@ async fn a_registry_that_gets_stuck_at_any_point_is_given_up_in_time() {
 }
 
 #[tokio::test]
+async fn a_pod_with_many_images_opens_few_connections() {
+    let daemon = Daemon::open();
+    let wire = Wire::until(daemon.address, 1).await;
+    let asking = Asking::new();
+    let container = |tag| json!({"name": tag, "image": name(wire.address, &format!("app:{tag}"))});
+    let containers: Vec<_> = (0..200).map(|tag| container(tag.to_string())).collect();
+    let spec = json!({"containers": containers});
+    tokio::select! {
+        _ = asking.answers("default", &spec) => panic!("a registry that is stuck answered"),
+        () = wire.stuck(8) => assert_eq!(wire.connections(), 8),
+    }
+}
+
+#[tokio::test]
 async fn a_registry_that_is_killed_in_the_middle_broke_off_its_answer() {
     let mut daemon = Daemon::open();
     Pusher::new(daemon.address, "app", "").image(Some("1"), &long(100_000)).await;
     let wire = Wire::until(daemon.address, 50_000).await;
     let (asking, image) = (Asking::new(), name(wire.address, "app:1"));
     let (answer, ()) = tokio::join!(asking.image(&image), async {
-        wire.stuck.notified().await;
+        wire.stuck(1).await;
         daemon.kill();
     });
     assert_eq!(answer.unwrap_err(), format!("{} broke off its answer", wire.address));

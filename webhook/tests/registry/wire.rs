@@ -11,15 +11,15 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::Semaphore,
 };
 
 /// A listener that passes on what comes.
 pub(crate) struct Wire {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    /// Told when it has passed as much as it was to, and then passes no more.
-    pub(crate) stuck: Arc<Notify>,
+    /// A permit for each connection that has passed as much as it was to, and passes no more.
+    stuck: Arc<Semaphore>,
 }
 
 impl Wire {
@@ -33,7 +33,7 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let stuck = Arc::new(Notify::new());
+        let stuck = Arc::new(Semaphore::new(0));
         let (count, told) = (Arc::clone(&connections), Arc::clone(&stuck));
         tokio::spawn(async move {
             while let Ok((down, _)) = listener.accept().await {
@@ -44,13 +44,18 @@ impl Wire {
         Self { address, connections, stuck }
     }
 
+    /// Waits until so many connections are stuck.
+    pub(crate) async fn stuck(&self, count: u32) {
+        self.stuck.acquire_many(count).await.unwrap().forget();
+    }
+
     /// How many connections there were.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
-async fn pass(down: TcpStream, upstream: SocketAddr, bytes: usize, stuck: Arc<Notify>) {
+async fn pass(down: TcpStream, upstream: SocketAddr, bytes: usize, stuck: Arc<Semaphore>) {
     let Ok(up) = TcpStream::connect(upstream).await else {
         return;
     };
@@ -66,7 +71,7 @@ async fn pass(down: TcpStream, upstream: SocketAddr, bytes: usize, stuck: Arc<No
             break;
         }
         if left == 0 {
-            stuck.notify_one();
+            stuck.add_permits(1);
             // Until the server ends; then so does the connection to the client.
             while let Ok(1..) = from_server.read(&mut buffer).await {}
             break;
