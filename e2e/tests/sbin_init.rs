@@ -312,8 +312,10 @@ async fn the_exit_code_survives_whoever_of_ours_is_killed(machine: &Machine) {
     let other = "for it in /proc/[0-9]*; do \
         [ \"$(tr '\\0' ' ' <$it/cmdline)\" = '/.rich/rich supervise ' ] && \
         [ ${it#/proc/} != $(cat /run/rich/supervisor) ] && kill -KILL ${it#/proc/}; done; ";
+    // The third keeps the container's streams.
+    let hold = "kill -KILL $(tr '\\0' '\\n' </run/rich/spec | sed -n 's/^holder=//p'); ";
     // Both at once are too much, but the container still ends.
-    for (kill, code) in [(parent, 7), (other, 7), (&[other, parent].concat(), 137)] {
+    for (kill, code) in [(parent, 7), (other, 7), (hold, 7), (&[other, parent].concat(), 137)] {
         in_namespace(async |ns| {
             let app = machine.shell("echo up; until [ -e /tmp/go ]; do sleep 0.1; done; exit 7");
             let pod = ns.run(&app).await;
