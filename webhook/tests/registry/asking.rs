@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use inject::{Entrypoint, Known, Lookup, Target};
+use inject::{Entrypoint, Entrypoints, Known, Lookup, Target};
 use rustls::crypto::ring::default_provider;
 use serde_json::{Value, json};
 use tokio::time::timeout;
