@@ -86,7 +86,7 @@ fn an_api_server_that_is_silent_is_1() {
 fn a_signal_makes_it_leave_and_end_with_0() {
     let folder = Folder::new("signal");
     let material = Material::make(&["a.svc".into()], SystemTime::now()).unwrap();
-    let config = folder.write("config.yaml", "image: a\n");
+    let config = folder.write("config.yaml", "image: a\npodSecurity: false\n");
     let chain = folder.write("tls.crt", &material.serving);
     let key = folder.write("tls.key", &material.serving_key);
     let mut child = program(&["--config", &config, "--shutdown-delay=500ms"])
