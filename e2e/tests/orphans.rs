@@ -50,7 +50,6 @@ async fn a_fork_bomb_in_the_initscript_ends_within_the_pods_limits_and_is_told()
             let app = debian(&["/bin/echo", "the application ran"])
                 .rich("mode", "dumb-init")
                 .rich("initcmd", bomb)
-                .rich("initscript-timeout", "20s")
                 .container(json!({"resources": {"limits": {"memory": "500Mi", "cpu": "500m"}}}));
             let (code, message) = ns.run(&app).await.ended().await;
             assert_ne!(code, 0, "{bomb}: {message}");
