@@ -2,7 +2,7 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test check unit chart e2e e2e-v2-core e2e-v2 soak image cluster bench bench-cluster clean
+.PHONY: help demo test check unit chart e2e e2e-v2-core e2e-v2 fuzz soak image cluster bench bench-cluster clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,9 @@ e2e-v2-core: ## the most important of them on a node with control groups of vers
 
 e2e-v2: ## all of them that are about the node, there
 	E2E_NODE=v2 e2e/run $(V2) --test orphans
+
+fuzz: ## what the webhook reads from anybody, ten minutes each target
+	fuzz/run
 
 soak: ## ten thousand orphans a minute for five minutes, on the test cluster, which must be up
 	E2E_SOAK=300 e2e/run --test orphans
