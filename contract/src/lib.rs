@@ -10,7 +10,7 @@
 //!     ("rich.pouch/initscript", "/opt/prepare.sh --quick"),
 //! ]);
 //! assert!(reading.violations.is_empty());
-//! assert_eq!(reading.rich.unwrap().mode, contract::Mode::Systemd);
+//! assert!(reading.rich.is_some_and(|rich| rich.mode == contract::Mode::Systemd));
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]

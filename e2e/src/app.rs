@@ -83,8 +83,7 @@ impl App {
                 },
             }),
         };
-        // The second node wants to be asked.
-        if Node::tested() == Node::V2 { app.on(Node::V2) } else { app }
+        if Node::tested() == Node::V2 { app.on_the_second_node() } else { app }
     }
 
     /// Sets the annotation `rich.pouch/KEY`.
@@ -93,14 +92,11 @@ impl App {
         self.with("/metadata/annotations", json!({format!("{PREFIX}{key}"): value}))
     }
 
-    fn on(self, node: Node) -> Self {
+    /// The second node has a taint: it wants to be asked.
+    fn on_the_second_node(self) -> Self {
         const LABEL: &str = "rich-pouch.test/cgroup";
-        let version = match node {
-            Node::V1 => "v1",
-            Node::V2 => "v2",
-        };
         self.spec(json!({
-            "nodeSelector": {LABEL: version},
+            "nodeSelector": {LABEL: "v2"},
             "tolerations": [{"key": LABEL, "operator": "Exists"}],
         }))
     }

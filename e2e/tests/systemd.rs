@@ -235,7 +235,8 @@ async fn the_pods_own_pre_stop_runs_before_the_application_is_stopped() {
             pod.logs_with("up").await;
             let follow = pod.follow().await;
             assert_eq!(pod.delete_and_see_the_end().await, 6);
-            assert!(follow.await.contains(said));
+            let log = follow.await;
+            assert!(log.contains(said), "{said}: {log}");
         }
     })
     .await;

@@ -58,6 +58,7 @@ pub(crate) fn check(
     let mut images = Vec::new();
     pid_one(pod, &mut violations);
     reserved(pod, &mut violations);
+    let policy = forbidding_policy(settings, known);
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
         let at = format!("spec.containers[{index}]");
@@ -67,7 +68,7 @@ pub(crate) fn check(
             images.push(image);
         }
         if rich.is_privileged() {
-            privileged(container, &at, rich, (settings, known), &mut violations);
+            privileged(container, &at, rich, policy, &mut violations);
         }
         if rich.mode.boots_the_image() {
             root(pod, container, &at, rich, &mut violations);
@@ -129,12 +130,24 @@ fn reserved(pod: &Pod, violations: &mut Vec<Violation>) {
     }
 }
 
+/// The administrator's policy, in words, where it lets no annotation add privilege here.
+fn forbidding_policy(settings: &Settings, known: &Known) -> Option<&'static str> {
+    match settings.privileged {
+        Privileged::Allow => None,
+        Privileged::Labelled if known.namespace.allows_privileged => None,
+        Privileged::Labelled => {
+            Some("labelled, and the namespace lacks the label rich.pouch/allow-privileged=true")
+        }
+        Privileged::Never => Some("never"),
+    }
+}
+
 /// A container that must be privileged may neither refuse it itself nor be refused it.
 fn privileged(
     container: &Container,
     at: &str,
     rich: &Rich,
-    (settings, known): (&Settings, &Known),
+    policy: Option<&str>,
     violations: &mut Vec<Violation>,
 ) {
     let mode = rich.mode.name();
@@ -150,14 +163,6 @@ fn privileged(
                 .with("mode", mode),
         );
     }
-    let policy = match settings.privileged {
-        Privileged::Allow => None,
-        Privileged::Labelled if known.namespace.allows_privileged => None,
-        Privileged::Labelled => {
-            Some("labelled, and the namespace lacks the label rich.pouch/allow-privileged=true")
-        }
-        Privileged::Never => Some("never"),
-    };
     if let Some(policy) = policy
         && container.privileged().is_none()
     {

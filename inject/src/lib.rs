@@ -34,8 +34,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// The rules that the object breaks; where there are any, the patch does not count.
     pub violations: Vec<Violation>,
-    /// The fields by which an injection makes containers of the pod privileged.
-    pub made_privileged: Vec<String>,
+    /// The containers that the injection makes privileged, by their place in `spec.containers`.
+    pub made_privileged: Vec<usize>,
     /// What would have to be found out to say more: with it, judge again.
     pub lookup: Lookup,
 }

@@ -63,7 +63,7 @@ impl Patch<'_> {
         self.volumes(&containers);
         self.init_container(first);
         for (index, container) in containers {
-            self.container(&format!("/spec/containers/{index}"), container);
+            self.container(index, container);
         }
     }
 
@@ -110,11 +110,13 @@ impl Patch<'_> {
         }
     }
 
-    fn container(&mut self, at: &str, container: &Container) {
+    fn container(&mut self, index: usize, container: &Container) {
+        let at = &format!("/spec/containers/{index}");
         self.command(at, container);
         self.env(at, container);
         if self.rich.is_privileged() && container.privileged() != Some(true) {
             self.privileged(at, container);
+            self.outcome.made_privileged.push(index);
         }
         if self.rich.mode.boots_the_image() {
             self.pre_stop(at, container);
@@ -159,9 +161,6 @@ impl Patch<'_> {
     }
 
     fn privileged(&mut self, at: &str, container: &Container) {
-        let index = at.rsplit('/').next().unwrap_or_default();
-        let field = format!("spec.containers[{index}].securityContext.privileged");
-        self.outcome.made_privileged.push(field);
         if container.security_context.is_some() {
             self.add(format!("{at}/securityContext/privileged"), true);
         } else {

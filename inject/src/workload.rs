@@ -93,11 +93,10 @@ fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Viol
     if let Some(level @ (Level::Baseline | Level::Restricted)) = known.namespace.enforces
         && settings.pod_security
     {
-        violations.extend(
-            plan.made_privileged
-                .iter()
-                .map(|field| rules::POD_SECURITY.broken_at(field).with("level", level.name())),
-        );
+        violations.extend(plan.made_privileged.iter().map(|index| {
+            let field = format!("spec.containers[{index}].securityContext.privileged");
+            rules::POD_SECURITY.broken_at(&field).with("level", level.name())
+        }));
     }
     violations
 }

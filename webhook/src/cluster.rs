@@ -93,3 +93,26 @@ pub async fn connect() -> Result<Client, ConnectError> {
     config.write_timeout = Some(PATIENCE);
     Client::try_from(config).map_err(|error| ConnectError::Client(error.into()))
 }
+
+/// Whether an object can have this name. It becomes a part of a path, and nobody may have looked at
+/// it before us: the API server checks a pod after it was changed.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.bytes().next().is_some_and(is_plain)
+        && name.bytes().all(|byte| is_plain(byte) || byte == b'-' || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_namespace() {
+        for name in ["pull", "a.b-c", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "..", "a/../../b/secrets/c", "a%2fb", "a?b", "a#b", "A", "\u{e4}"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -20,6 +20,8 @@ use kube::{
 };
 use tokio::time::timeout;
 
+use crate::cluster::is_name;
+
 /// What a look at one namespace may take of the time that the API server waits for us.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,9 @@ impl Namespaces {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(namespace) = known {
             return namespace;
+        }
+        if !is_name(name) {
+            return Namespace::default();
         }
         match timeout(PATIENCE, self.api.get(name)).await {
             Ok(Ok(object)) => read(&object.metadata),

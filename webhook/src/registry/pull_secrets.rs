@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{Api, Client};
 
 use super::{credentials::DockerConfig, error::Error};
-use crate::cluster::Failure;
+use crate::cluster::{Failure, is_name};
 
 /// The ServiceAccount of a pod that names none.
 const DEFAULT: &str = "default";
@@ -51,28 +51,5 @@ impl PullSecrets {
         let account = accounts.get_opt(name.unwrap_or(DEFAULT)).await.map_err(Failure::from)?;
         let secrets = account.and_then(|account| account.image_pull_secrets).unwrap_or_default();
         Ok(secrets.into_iter().map(|secret| secret.name).collect())
-    }
-}
-
-/// Whether an object can have this name. It becomes a part of a path, and nobody has looked at it
-/// before us: the API server checks a pod after it was changed.
-fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.bytes().next().is_some_and(is_plain)
-        && name.bytes().all(|byte| is_plain(byte) || byte == b'-' || byte == b'.')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_stays_in_its_namespace() {
-        for name in ["pull", "a.b-c", "0"] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", "..", "a/../../b/secrets/c", "a%2fb", "a?b", "a#b", "A", "\u{e4}"] {
-            assert!(!is_name(name), "{name}");
-        }
     }
 }
