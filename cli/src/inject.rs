@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             Policy::Never => Privileged::Never,
         },
         pod_security: false,
+        workloads: Vec::new(),
     };
     let mut good = true;
     for path in &arguments.filename {
@@ -99,7 +100,7 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let at = format!("{}: {} {}", path.display(), text("/kind"), text("/metadata/name"));
     let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    let outcome = match Target::find(group, text("/kind")) {
+    let outcome = match Target::find(group, text("/kind"), settings) {
         Some(target) => {
             let text = object.to_string();
             ::inject::judge(target, &text, None, settings, &Known::default())

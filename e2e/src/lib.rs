@@ -23,7 +23,7 @@ pub use pod::RunningPod;
 pub use registry::Registry;
 pub use release::{
     RELEASE, RELEASE_NAMESPACE, client, metric, webhook, with_entrypoints, with_privileged,
-    without_webhook,
+    with_workload, without_webhook,
 };
 
 /// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken

@@ -69,6 +69,15 @@ pub async fn with_privileged(policy: &str, test: impl AsyncFnOnce()) {
     while_set(&[&format!("privileged={policy}")], &["privileged=allow"], test).await;
 }
 
+/// Runs a test while this kind is a workload, too; its template is in `spec.template`.
+pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl AsyncFnOnce()) {
+    let fields =
+        [("group", group), ("kind", kind), ("resource", resource), ("template", "spec.template")];
+    let values = fields.map(|(field, value)| format!("workloads[0].{field}={value}"));
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    while_set(&values, &["workloads=null"], test).await;
+}
+
 /// Runs a test while the webhook may ask this registry in place of `localhost`, for which the
 /// test cluster's images are named, by the pull secrets of the pods.
 pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {

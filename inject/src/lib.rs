@@ -47,7 +47,7 @@ pub enum Error {
     #[error("the {kind} cannot be read: {source}")]
     Unreadable {
         /// The kind that it should be.
-        kind: &'static str,
+        kind: String,
         /// What is wrong with it, and where.
         source: serde_json::Error,
     },
@@ -55,21 +55,21 @@ pub enum Error {
 
 /// An object that can carry annotations of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Target<'a> {
     /// A Pod.
     Pod,
     /// A workload: an object with a pod template.
-    Workload(&'static Workload),
+    Workload(&'a Workload),
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// The target with this API group and kind.
     #[must_use]
-    pub fn find(group: &str, kind: &str) -> Option<Self> {
+    pub fn find(group: &str, kind: &str, settings: &'a Settings) -> Option<Self> {
         if (group, kind) == ("", "Pod") {
             return Some(Self::Pod);
         }
-        workload::KINDS.iter().find(|it| (it.group, it.kind) == (group, kind)).map(Self::Workload)
+        workload::find(group, kind, settings).map(Self::Workload)
     }
 }
 
@@ -82,7 +82,7 @@ impl Target {
 /// # Errors
 /// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
 pub fn judge(
-    target: Target,
+    target: Target<'_>,
     object: &str,
     old: Option<&str>,
     settings: &Settings,

@@ -17,8 +17,8 @@ use crate::{
 const RUN: &str = "/run";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod =
-        serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
+    let pod: Pod = serde_json::from_str(object)
+        .map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })?;
     Ok(plan(&pod, settings, known))
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::Workload;
+
 /// The settings of an injection, as the configuration file holds them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -18,6 +20,9 @@ pub struct Settings {
     /// injection adds. It goes by the namespace's label, and knows of no exemptions.
     #[serde(default = "yes")]
     pub pod_security: bool,
+    /// Kinds with a pod template beside those of Kubernetes itself.
+    #[serde(default)]
+    pub workloads: Vec<Workload>,
 }
 
 impl Settings {

@@ -321,7 +321,7 @@ proptest! {
     #[test]
     fn no_json_makes_it_panic(object in anything(), annotations in annotations()) {
         let nested = json!({"metadata": {"annotations": annotations}, "spec": object});
-        for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob")] {
+        for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob"), ("apps.kruise.io", "CloneSet")] {
             let target = support::target(group, kind);
             let (object, nested) = (object.to_string(), nested.to_string());
             let known = Known::default();

@@ -1,6 +1,6 @@
 //! What is counted, under Prometheus' names.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{borrow::Cow, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use contract::rules;
 use prometheus_client::{
@@ -32,7 +32,7 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     path: &'static str,
-    kind: &'static str,
+    kind: Cow<'static, str>,
     decision: &'static str,
 }
 
@@ -117,7 +117,7 @@ impl Metrics {
     }
 
     /// Counts an answer.
-    pub fn answered(&self, path: &'static str, kind: &'static str, decision: &Decision) {
+    pub fn answered(&self, path: &'static str, kind: Cow<'static, str>, decision: &Decision) {
         let labels = RequestLabels { path, kind, decision: decision.name() };
         self.requests.get_or_create(&labels).inc();
         for rule in decision.rules() {
@@ -158,7 +158,7 @@ mod tests {
     fn the_names_are_those_that_dashboards_are_made_with() {
         let metrics = Metrics::default();
         let decision = Decision::Deny(vec![rules::HOST_PID.broken_at("spec.hostPID")]);
-        metrics.answered("/mutate", "Pod", &decision);
+        metrics.answered("/mutate", "Pod".into(), &decision);
         metrics.took("/mutate", Duration::from_micros(200));
         metrics.refused(413);
         metrics.looked_up("asked");
