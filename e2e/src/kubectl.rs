@@ -27,7 +27,7 @@ pub(crate) fn cluster_command(arguments: &[&str]) -> Command {
     command
 }
 
-async fn cluster_reads(arguments: &[&str], input: &str) -> Said {
+pub(crate) async fn cluster_reads(arguments: &[&str], input: &str) -> Said {
     let mut child = cluster_command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

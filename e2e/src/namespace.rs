@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
-use crate::{App, RunningPod, client, eventually};
+use crate::{App, RunningPod, client, eventually, kubectl::cluster_reads};
 
 /// What marks a namespace as a test's, so that a run can take away what a killed one left.
 const LABEL: &str = "rich-pouch-e2e";
@@ -179,14 +179,20 @@ impl Namespace {
         RunningPod::new(self, pod)
     }
 
-    /// A merge patch of a Deployment's metadata, as `kubectl annotate` makes it.
-    pub async fn annotate_deployment(&self, name: &str, annotations: Value) {
-        use k8s_openapi::api::apps::v1::Deployment;
-        let deployments: Api<Deployment> = self.api();
-        let patch = json!({"metadata": {"annotations": annotations}});
-        deployments
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .expect("a patch that is accepted");
+    /// `kubectl ARGUMENTS` in the namespace, which must succeed.
+    pub async fn kubectl(&self, arguments: &[&str]) -> String {
+        self.kubectl_reads(arguments, "").await
+    }
+
+    /// The same with `-f -` and an object as its input.
+    pub async fn kubectl_with(&self, arguments: &[&str], object: &Value) -> String {
+        self.kubectl_reads(&[arguments, &["-f", "-"]].concat(), &object.to_string()).await
+    }
+
+    async fn kubectl_reads(&self, arguments: &[&str], input: &str) -> String {
+        let all = [&["kubectl", "--namespace", &self.name], arguments].concat();
+        let said = cluster_reads(&all, input).await;
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.text);
+        said.text
     }
 }
