@@ -50,14 +50,13 @@ enum Error {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let settings = Settings {
-        image: arguments.image.clone(),
-        image_pull_policy: None,
         privileged: match arguments.privileged {
             Policy::Allow => Privileged::Allow,
             Policy::Never => Privileged::Never,
         },
+        // Nobody knows the namespaces here.
         pod_security: false,
-        workloads: Vec::new(),
+        ..Settings::new(&arguments.image)
     };
     let mut good = true;
     for path in &arguments.filename {

@@ -69,6 +69,11 @@ pub async fn with_privileged(policy: &str, test: impl AsyncFnOnce()) {
     while_set(&[&format!("privileged={policy}")], &["privileged=allow"], test).await;
 }
 
+/// Runs a test while rich pods get the binaries from there: init-container, image or node.
+pub async fn with_binaries(from: &str, test: impl AsyncFnOnce()) {
+    while_set(&[&format!("binaries={from}")], &["binaries=init-container"], test).await;
+}
+
 /// Runs a test while this kind is a workload, too; its template is in `spec.template`.
 pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl AsyncFnOnce()) {
     let fields =

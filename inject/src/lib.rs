@@ -20,10 +20,13 @@ mod workload;
 pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
 pub use known::{Known, Level, Namespace};
 pub use operation::Operation;
-pub use settings::{Privileged, Settings};
+pub use settings::{Binaries, Privileged, Settings};
 pub use workload::Workload;
 
 use contract::Violation;
+
+/// The version of the project, which the folder on the nodes is named for.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is to be done with an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// The containers that the injection makes privileged, by their place in `spec.containers`.
     pub made_privileged: Vec<usize>,
+    /// Whether the injection adds a hostPath volume.
+    pub adds_host_path: bool,
     /// What would have to be found out to say more: with it, judge again.
     pub lookup: Lookup,
 }

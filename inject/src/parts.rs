@@ -4,7 +4,7 @@ use contract::names;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Settings,
+    Binaries, Settings, VERSION,
     view::{Container, Volume},
 };
 
@@ -75,9 +75,35 @@ pub(crate) fn is_our_init_container(container: &Container) -> bool {
     container.command.as_ref().is_some_and(|command| *command == install_command())
 }
 
-/// The volume that the init container fills.
-pub(crate) fn volume() -> Value {
-    json!({"name": names::VOLUME, "emptyDir": {"sizeLimit": VOLUME_SIZE}})
+/// The volume that brings the binaries.
+pub(crate) fn volume(settings: &Settings) -> Value {
+    let mut volume = match settings.binaries {
+        Binaries::InitContainer => json!({"emptyDir": {"sizeLimit": VOLUME_SIZE}}),
+        Binaries::Image => match &settings.image_pull_policy {
+            Some(policy) => json!({"image": {"reference": settings.image, "pullPolicy": policy}}),
+            None => json!({"image": {"reference": settings.image}}),
+        },
+        Binaries::Node => {
+            json!({"hostPath": {"path": node_folder(settings), "type": "Directory"}})
+        }
+    };
+    volume["name"] = names::VOLUME.into();
+    volume
+}
+
+fn node_folder(settings: &Settings) -> String {
+    format!("{}/{VERSION}", settings.node_folder.trim_end_matches('/'))
+}
+
+/// Whether the volume with the binaries is as this version makes it.
+pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
+    match settings.binaries {
+        Binaries::InitContainer => volume.empty_dir.is_some(),
+        Binaries::Image => volume.image.as_ref().is_some_and(|it| it.reference == settings.image),
+        Binaries::Node => {
+            volume.host_path.as_ref().is_some_and(|it| it.path == node_folder(settings))
+        }
+    }
 }
 
 /// The /run of one container whose init boots the image.
@@ -106,12 +132,18 @@ pub(crate) fn run_volume_name(container: &str) -> String {
     format!("{kept}-{hash:016x}")
 }
 
-/// Whether a volume with one of our names is one that an earlier pass put there.
-pub(crate) fn is_our_volume(volume: &Volume) -> bool {
+/// Whether a volume with one of our names is one that an earlier pass put there, be it with other
+/// settings.
+pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
     let memory = volume.empty_dir.as_ref().and_then(|it| it.get("medium")).and_then(Value::as_str);
-    match volume.empty_dir {
-        Some(_) if volume.name == names::VOLUME => memory.is_none_or(str::is_empty),
-        Some(_) => memory == Some("Memory"),
-        None => false,
+    let has_binaries = volume.name == names::VOLUME;
+    match volume {
+        Volume { empty_dir: Some(_), .. } if has_binaries => memory.is_none_or(str::is_empty),
+        Volume { empty_dir: Some(_), .. } => memory == Some("Memory"),
+        Volume { host_path: Some(host), .. } => {
+            let version = host.path.strip_prefix(settings.node_folder.trim_end_matches('/'));
+            has_binaries && version.is_some_and(|it| it.starts_with('/'))
+        }
+        Volume { image, .. } => has_binaries && image.is_some(),
     }
 }

@@ -4,7 +4,7 @@ use contract::{Key, Reading, Rich, names};
 use serde_json::{Value, json};
 
 use crate::{
-    Error, Operation, Outcome, Settings, check,
+    Binaries, Error, Operation, Outcome, Settings, VERSION, check,
     image::Lookup,
     known::Known,
     launcher,
@@ -61,6 +61,8 @@ impl Patch<'_> {
         };
         self.status(&containers);
         self.volumes(&containers);
+        self.node();
+        self.pull_secrets();
         self.init_container(first);
         for (index, container) in containers {
             self.container(index, container);
@@ -69,7 +71,7 @@ impl Patch<'_> {
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
         let rich: Vec<&str> = containers.iter().map(|(_, it)| it.name.as_str()).collect();
-        let status = json!({"version": env!("CARGO_PKG_VERSION"), "containers": rich}).to_string();
+        let status = json!({"version": VERSION, "containers": rich}).to_string();
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
             self.add(format!("/metadata/annotations/{}", token(Key::Status.name())), status);
@@ -77,21 +79,65 @@ impl Patch<'_> {
     }
 
     fn volumes(&mut self, containers: &[(usize, &Container)]) {
-        let mut wanted = vec![parts::volume()];
+        let mut wanted = vec![parts::volume(self.settings)];
         if self.rich.mode.boots_the_image() {
             let without = containers.iter().filter(|(_, container)| needs_run(container));
             wanted.extend(without.map(|(_, container)| parts::run_volume(&container.name)));
         }
         let known = self.pod.volumes();
+        let binaries = known.iter().position(|volume| volume.name == names::VOLUME);
+        let is_current = |index: usize| parts::is_current(&known[index], self.settings);
+        if let Some(index) = binaries.filter(|index| !is_current(*index)) {
+            let path = format!("/spec/volumes/{index}");
+            self.outcome.operations.push(Operation::replace(path, wanted.swap_remove(0)));
+        }
+        let from_node = self.settings.binaries == Binaries::Node;
+        self.outcome.adds_host_path = from_node && !binaries.is_some_and(is_current);
         let missing =
             wanted.into_iter().filter(|it| known.iter().all(|volume| it["name"] != *volume.name));
         let is_there = self.pod.spec.volumes.is_some();
         self.append("/spec/volumes", is_there, missing.collect());
     }
 
+    /// What the kubelet may need for our image. Where the pod names none, its ServiceAccount's are
+    /// in the pod already: that admission comes first.
+    fn pull_secrets(&mut self) {
+        if self.settings.binaries == Binaries::Node {
+            return;
+        }
+        let known = self.pod.spec.image_pull_secrets.as_deref().unwrap_or_default();
+        let wanted = self.settings.image_pull_secrets.iter();
+        let missing = wanted.filter(|name| known.iter().all(|it| it.name != **name));
+        let missing = missing.map(|name| json!({"name": name})).collect();
+        let is_there = self.pod.spec.image_pull_secrets.is_some();
+        self.append("/spec/imagePullSecrets", is_there, missing);
+    }
+
+    /// Only where the node agent has been.
+    fn node(&mut self) {
+        let labels = self.pod.spec.node_selector.as_ref();
+        let ready = labels.and_then(|labels| labels.get(names::NODE_READY));
+        if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| it == VERSION) {
+            return;
+        }
+        if labels.is_some() {
+            self.add(format!("/spec/nodeSelector/{}", token(names::NODE_READY)), VERSION);
+        } else {
+            self.add("/spec/nodeSelector".to_owned(), json!({names::NODE_READY: VERSION}));
+        }
+    }
+
     fn init_container(&mut self, first: &Container) {
         let known = self.pod.init_containers();
-        match known.iter().position(|container| container.name == names::INIT_CONTAINER) {
+        let there = known.iter().position(|container| container.name == names::INIT_CONTAINER);
+        if self.settings.binaries != Binaries::InitContainer {
+            if let Some(index) = there {
+                let path = format!("/spec/initContainers/{index}");
+                self.outcome.operations.push(Operation::Remove { path });
+            }
+            return;
+        }
+        match there {
             // Left by an earlier version, in a manifest that was read from a cluster.
             Some(index) if known[index].image.as_ref() != Some(&self.settings.image) => {
                 let path = format!("/spec/initContainers/{index}/image");

@@ -160,6 +160,7 @@ pub(crate) struct Sleep {
 pub(crate) struct VolumeMount {
     pub name: String,
     pub mount_path: String,
+    pub read_only: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,6 +175,20 @@ pub(crate) struct Resources {
 pub(crate) struct Volume {
     pub name: String,
     pub empty_dir: Option<Value>,
+    pub host_path: Option<HostPath>,
+    pub image: Option<ImageVolume>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct HostPath {
+    pub path: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ImageVolume {
+    pub reference: String,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.

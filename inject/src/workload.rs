@@ -89,6 +89,7 @@ pub(crate) fn judge(
     let violations = violations_of(&plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
+    outcome.adds_host_path = plan.adds_host_path;
     outcome.warnings.extend(plan.warnings);
     // An object that was there before the rule was must still be updated by its controllers.
     let before = old.map_or_else(Vec::new, |old| {
@@ -115,6 +116,10 @@ fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Viol
             let field = format!("spec.containers[{index}].securityContext.privileged");
             rules::POD_SECURITY.broken_at(&field).with("level", level.name())
         }));
+        if plan.adds_host_path {
+            let broken = rules::POD_SECURITY_HOST_PATH.broken_at("spec.volumes");
+            violations.push(broken.with("level", level.name()));
+        }
     }
     violations
 }

@@ -4,21 +4,18 @@
 
 use std::sync::LazyLock;
 
-use inject::{Entrypoints, Known, Outcome, Privileged, Settings, Target, Workload};
+use inject::{Entrypoints, Known, Outcome, Settings, Target, Workload};
 use serde_json::{Value, json};
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        image: "registry.example/rich-pouch:1".to_owned(),
-        image_pull_policy: None,
-        privileged: Privileged::Allow,
-        pod_security: true,
         workloads: vec![Workload {
             group: "apps.kruise.io".into(),
             kind: "CloneSet".into(),
             template: "spec.template".into(),
             mutable: true,
         }],
+        ..Settings::new("registry.example/rich-pouch:1")
     }
 }
 
