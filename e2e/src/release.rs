@@ -7,7 +7,7 @@ use std::{
 
 use futures::FutureExt as _;
 use kube::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Registry,
@@ -27,36 +27,50 @@ pub async fn client() -> Client {
     Client::try_default().await.expect("a client of the cluster")
 }
 
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
+
+/// `helm ARGUMENTS` about the release.
+async fn helm(arguments: &[&str]) -> String {
+    let said = cluster(&[&["helm", "--namespace", RELEASE_NAMESPACE], arguments].concat()).await;
+    assert_eq!(said.code, 0, "helm {arguments:?}: {}", said.text);
+    said.text
+}
+
 /// Changes values of the release as an operator does, and waits until it is so.
 async fn helm_set(values: &[&str]) {
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
-    let mut arguments = vec![
-        "helm",
-        "upgrade",
-        RELEASE,
-        chart,
-        "--namespace",
-        RELEASE_NAMESPACE,
-        "--reuse-values",
-        "--wait",
-        "--timeout",
-        "2m",
-    ];
+    let mut arguments =
+        vec!["upgrade", RELEASE, CHART, "--reuse-values", "--wait", "--timeout", "2m"];
     for value in values {
         arguments.extend(["--set", value]);
     }
-    let said = cluster(&arguments).await;
-    assert_eq!(said.code, 0, "helm upgrade {values:?}: {}", said.text);
+    helm(&arguments).await;
 }
 
 /// Runs a test with some values, and sets others whatever the test says.
 async fn while_set(values: &[&str], afterwards: &[&str], test: impl AsyncFnOnce()) {
     helm_set(values).await;
+    whatever_it_says(test, helm_set(afterwards)).await;
+}
+
+async fn whatever_it_says(test: impl AsyncFnOnce(), afterwards: impl Future<Output = ()>) {
     let ended = AssertUnwindSafe(test()).catch_unwind().await;
-    helm_set(afterwards).await;
+    afterwards.await;
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
+}
+
+/// Runs a test after `helm uninstall`, and installs the same again whatever the test says.
+pub async fn without_release(test: impl AsyncFnOnce()) {
+    let values = helm(&["get", "values", RELEASE, "--output", "json"]).await;
+    let values =
+        format!("image={}", serde_json::from_str::<Value>(&values).expect("JSON")["image"]);
+    helm(&["uninstall", RELEASE, "--wait", "--timeout", "2m"]).await;
+    whatever_it_says(test, async {
+        let install = ["install", RELEASE, CHART, "--wait", "--timeout", "2m", "--set-json"];
+        helm(&[&install[..], &[&values]].concat()).await;
+    })
+    .await;
 }
 
 /// Runs a test while the webhook is scaled to zero, and brings it back whatever the test says.
