@@ -27,6 +27,7 @@ pub struct Metrics {
     refused: Family<CodeLabel, Counter>,
     lookups: Family<OutcomeLabel, Counter>,
     not_after: Gauge<u64, AtomicU64>,
+    failing: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +68,7 @@ impl Default for Metrics {
             refused: Family::default(),
             lookups: Family::default(),
             not_after: Gauge::default(),
+            failing: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -110,10 +112,22 @@ impl Metrics {
             self.not_after.clone(),
         );
         self.registry.register(
+            "certificate_failing",
+            "1 while the certificate cannot be read, renewed or made trusted; the last good one is \
+             served on",
+            self.failing.clone(),
+        );
+        self.registry.register(
             "build",
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))].to_vec()),
         );
+    }
+
+    /// Is to be 1 while the certificate's keeper fails.
+    #[must_use]
+    pub fn certificate_failing(&self) -> Gauge<u64, AtomicU64> {
+        self.failing.clone()
     }
 
     /// Counts an answer.
