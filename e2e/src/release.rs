@@ -39,7 +39,7 @@ async fn helm(arguments: &[&str]) -> String {
 /// Changes values of the release as an operator does, and waits until it is so.
 async fn helm_set(values: &[&str]) {
     let mut arguments =
-        vec!["upgrade", RELEASE, CHART, "--reuse-values", "--wait", "--timeout", "2m"];
+        vec!["upgrade", RELEASE, CHART, "--reset-then-reuse-values", "--wait", "--timeout", "2m"];
     for value in values {
         arguments.extend(["--set", value]);
     }
