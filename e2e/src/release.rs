@@ -88,6 +88,18 @@ pub async fn with_binaries(from: &str, test: impl AsyncFnOnce()) {
     while_set(&[&format!("binaries={from}")], &["binaries=init-container"], test).await;
 }
 
+/// Runs a test while the webhook serves the certificate of this Secret, and the API server trusts
+/// this, PEM in base64.
+pub async fn with_certificate(secret: &str, bundle: &str, test: impl AsyncFnOnce()) {
+    let field = |name: &str, value: &str| format!("webhook.certificate.{name}={value}");
+    let values =
+        [field("source", "secret"), field("secretName", secret), field("caBundle", bundle)];
+    let afterwards =
+        [field("source", "self-managed"), field("secretName", ""), field("caBundle", "")];
+    let [values, afterwards] = [&values, &afterwards].map(|it| it.each_ref().map(String::as_str));
+    while_set(&values, &afterwards, test).await;
+}
+
 /// Runs a test while this kind is a workload, too; its template is in `spec.template`.
 pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl AsyncFnOnce()) {
     let fields =
