@@ -215,8 +215,8 @@ async fn what_the_application_starts_in_order_to_stop_is_not_stopped() {
     in_namespace(async |ns| {
         // So many others that whoever goes through all of them sees those that come meanwhile.
         let script = "for i in {1..300}; do sleep 10000 & done; \
-                      trap 'for i in {1..20}; do /bin/true || exit 9; done; exit 5' TERM; \
-                      echo up; while :; do sleep 0.1; done";
+                      trap 'for i in {1..3}; do sleep 0.1 || exit 9; done; exit 5' TERM; \
+                      echo up; wait";
         let pod = ns.run(&shell(script)).await;
         pod.logs_with("up").await;
         assert_eq!(pod.delete_and_see_the_end().await, 5);
