@@ -27,7 +27,7 @@ fn fleet(own: &Value, template: &Value) -> Value {
     json!({
         "apiVersion": "e2e.rich-pouch.example/v1",
         "kind": "Fleet",
-        "metadata": {"name": "app", "annotations": own},
+        "metadata": {"generateName": "app-", "annotations": own},
         "spec": {"template": {
             "metadata": {"annotations": template},
             "spec": busybox(&["sleep", "1"]).pod()["spec"],

@@ -68,7 +68,7 @@ async fn sidecars_start_behind_the_binaries_and_before_the_rich_container() {
     in_namespace(async |ns| {
         let sidecar = json!({
             "name": "sidecar",
-            "image": busybox(&[]).pod()["spec"]["containers"][0]["image"],
+            "image": busybox(&["true"]).pod()["spec"]["containers"][0]["image"],
             "command": ["sh", "-c", "touch /shared/up; exec sleep 10000"],
             "restartPolicy": "Always",
             "startupProbe": {"exec": {"command": ["test", "-e", "/shared/up"]}, "periodSeconds": 1},
