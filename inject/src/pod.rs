@@ -1,11 +1,12 @@
 //! A pod: what is to be done with it.
 
 use contract::{Key, Reading, Rich, names};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Error, Operation, Outcome, Settings, check,
     image::Lookup,
+    json::{Json, object},
     known::Known,
     launcher,
     operation::token,
@@ -17,7 +18,7 @@ use crate::{
 const RUN: &str = "/run";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod =
+    let pod: Pod<'_> =
         serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
     Ok(plan(&pod, settings, known))
 }
@@ -26,7 +27,7 @@ pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<
 pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
     let annotations = pod.metadata.annotations.iter().flatten();
     let Reading { rich, mut violations } =
-        contract::read(annotations.map(|(name, value)| (name.as_str(), value.as_str())));
+        contract::read(annotations.map(|(name, value)| (&**name, &**value)));
     let Some(rich) = rich else {
         return Outcome { violations, ..Outcome::default() };
     };
@@ -45,7 +46,7 @@ pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
 }
 
 struct Patch<'a> {
-    pod: &'a Pod,
+    pod: &'a Pod<'a>,
     rich: &'a Rich,
     settings: &'a Settings,
     known: &'a Known,
@@ -68,7 +69,7 @@ impl Patch<'_> {
     }
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
-        let rich: Vec<&str> = containers.iter().map(|(_, it)| it.name.as_str()).collect();
+        let rich: Vec<&str> = containers.iter().map(|(_, it)| &*it.name).collect();
         let status = json!({"version": env!("CARGO_PKG_VERSION"), "containers": rich}).to_string();
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
@@ -77,25 +78,27 @@ impl Patch<'_> {
     }
 
     fn volumes(&mut self, containers: &[(usize, &Container)]) {
-        let mut wanted = vec![parts::volume()];
+        let is_missing = |name: &str| self.pod.volumes().iter().all(|volume| volume.name != *name);
+        let mut missing = Vec::new();
+        if is_missing(names::VOLUME) {
+            missing.push(parts::volume());
+        }
         if self.rich.mode.boots_the_image() {
             let without = containers.iter().filter(|(_, container)| needs_run(container));
-            wanted.extend(without.map(|(_, container)| parts::run_volume(&container.name)));
+            let names = without.map(|(_, container)| parts::run_volume_name(&container.name));
+            missing.extend(names.filter(|name| is_missing(name)).map(parts::run_volume));
         }
-        let known = self.pod.volumes();
-        let missing =
-            wanted.into_iter().filter(|it| known.iter().all(|volume| it["name"] != *volume.name));
         let is_there = self.pod.spec.volumes.is_some();
-        self.append("/spec/volumes", is_there, missing.collect());
+        self.append("/spec/volumes", is_there, missing);
     }
 
     fn init_container(&mut self, first: &Container) {
         let known = self.pod.init_containers();
         match known.iter().position(|container| container.name == names::INIT_CONTAINER) {
             // Left by an earlier version, in a manifest that was read from a cluster.
-            Some(index) if known[index].image.as_ref() != Some(&self.settings.image) => {
+            Some(index) if known[index].image.as_deref() != Some(&*self.settings.image) => {
                 let path = format!("/spec/initContainers/{index}/image");
-                let image = self.settings.image.as_str();
+                let image = self.settings.image.clone();
                 self.outcome.operations.push(Operation::replace(path, image));
             }
             Some(_) => {}
@@ -104,7 +107,7 @@ impl Patch<'_> {
                 if self.pod.spec.init_containers.is_some() {
                     self.add("/spec/initContainers/0".to_owned(), container);
                 } else {
-                    self.add("/spec/initContainers".to_owned(), json!([container]));
+                    self.add("/spec/initContainers".to_owned(), [container]);
                 }
             }
         }
@@ -131,10 +134,11 @@ impl Patch<'_> {
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
         let command = launcher::command(self.rich, container, &program, grace);
-        if container.command.is_none() {
-            self.add(format!("{at}/command"), command);
-        } else if container.command.as_ref() != Some(&command) {
-            self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
+        let path = format!("{at}/command");
+        match &container.command {
+            None => self.add(path, command),
+            Some(words) if *words == command => {}
+            Some(_) => self.outcome.operations.push(Operation::replace(path, command)),
         }
     }
 
@@ -143,7 +147,7 @@ impl Patch<'_> {
     fn env(&mut self, at: &str, container: &Container) {
         let mut missing = Vec::new();
         for (name, value) in [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())] {
-            let variable = json!({"name": name, "value": value});
+            let variable = object([("name", name.into()), ("value", value.into())]);
             let known = container.env().iter().enumerate().filter(|(_, it)| it.name == name);
             let mut is_there = false;
             for (index, other) in known {
@@ -164,7 +168,7 @@ impl Patch<'_> {
         if container.security_context.is_some() {
             self.add(format!("{at}/securityContext/privileged"), true);
         } else {
-            self.add(format!("{at}/securityContext"), json!({"privileged": true}));
+            self.add(format!("{at}/securityContext"), object([("privileged", true.into())]));
         }
         let (mode, name) = (self.rich.mode.name(), &container.name);
         self.outcome.warnings.push(match self.rich.privileged {
@@ -177,33 +181,36 @@ impl Patch<'_> {
         let Some(command) = launcher::stop_command(container) else {
             return;
         };
-        let handler = json!({"exec": {"command": command}});
+        let handler = object([("exec", object([("command", command.into())]))]);
         if container.lifecycle.is_some() {
             self.add(format!("{at}/lifecycle/preStop"), handler);
         } else {
-            self.add(format!("{at}/lifecycle"), json!({"preStop": handler}));
+            self.add(format!("{at}/lifecycle"), object([("preStop", handler)]));
         }
     }
 
     fn mounts(&mut self, at: &str, container: &Container) {
         let mut missing = Vec::new();
         if !container.mounts_at(names::MOUNT) {
-            missing
-                .push(json!({"name": names::VOLUME, "mountPath": names::MOUNT, "readOnly": true}));
+            missing.push(object([
+                ("name", names::VOLUME.into()),
+                ("mountPath", names::MOUNT.into()),
+                ("readOnly", true.into()),
+            ]));
         }
         if self.rich.mode.boots_the_image() && !container.mounts_at(RUN) && needs_run(container) {
             let name = parts::run_volume_name(&container.name);
-            missing.push(json!({"name": name, "mountPath": RUN}));
+            missing.push(object([("name", name.into()), ("mountPath", RUN.into())]));
         }
         self.append(&format!("{at}/volumeMounts"), container.volume_mounts.is_some(), missing);
     }
 
-    fn add(&mut self, path: String, value: impl Into<Value>) {
+    fn add(&mut self, path: String, value: impl Into<Json>) {
         self.outcome.operations.push(Operation::add(path, value));
     }
 
     /// Adds values at the end of a list that may not be there yet.
-    fn append(&mut self, list: &str, is_there: bool, values: Vec<Value>) {
+    fn append(&mut self, list: &str, is_there: bool, values: Vec<Json>) {
         if is_there {
             for value in values {
                 self.add(format!("{list}/-"), value);
