@@ -50,13 +50,13 @@ enum Error {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let settings = Settings {
-        image: arguments.image.clone(),
-        image_pull_policy: None,
         privileged: match arguments.privileged {
             Policy::Allow => Privileged::Allow,
             Policy::Never => Privileged::Never,
         },
+        // Nobody knows the namespaces here.
         pod_security: false,
+        ..Settings::new(&arguments.image)
     };
     let mut good = true;
     for path in &arguments.filename {
@@ -99,7 +99,7 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let at = format!("{}: {} {}", path.display(), text("/kind"), text("/metadata/name"));
     let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    let outcome = match Target::find(group, text("/kind")) {
+    let outcome = match Target::find(group, text("/kind"), settings) {
         Some(target) => {
             let text = object.to_string();
             ::inject::judge(target, &text, None, settings, &Known::default())

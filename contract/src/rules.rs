@@ -68,6 +68,10 @@ rules! {
     POD_SECURITY: "pod-security",
         "{field}: the rich container must be privileged, which Pod Security refuses in this namespace (pod-security.kubernetes.io/enforce: {level}); use a namespace whose level is privileged, or set rich.pouch/mode to dumb-init",
         "rich.pouch/mode: systemd, in a namespace with pod-security.kubernetes.io/enforce: baseline";
+    /// Pod Security would refuse every pod of the workload, for where the binaries come from.
+    POD_SECURITY_HOST_PATH: "pod-security-host-path",
+        "{field}: the binaries come from the node by a hostPath volume here, which Pod Security refuses in this namespace (pod-security.kubernetes.io/enforce: {level}); use a namespace whose level is privileged, or ask the cluster's administrator to set binaries to init-container or image",
+        "rich.pouch/mode: dumb-init, where the administrator has set binaries: node, in a namespace with pod-security.kubernetes.io/enforce: baseline";
     /// The host's PID 1 would be PID 1.
     HOST_PID: "host-pid",
         "{field} is true, so PID 1 would be the host's and not the rich container's init: take it out",

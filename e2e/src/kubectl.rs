@@ -20,14 +20,15 @@ pub async fn cluster(arguments: &[&str]) -> Said {
 }
 
 /// The same, for who does more with it than wait for its end.
-pub(crate) fn cluster_command(arguments: &[&str]) -> Command {
+#[must_use]
+pub fn cluster_command(arguments: &[&str]) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/cluster");
     let mut command = Command::new(script);
     command.args(arguments);
     command
 }
 
-async fn cluster_reads(arguments: &[&str], input: &str) -> Said {
+pub(crate) async fn cluster_reads(arguments: &[&str], input: &str) -> Said {
     let mut child = cluster_command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

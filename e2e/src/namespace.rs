@@ -1,16 +1,18 @@
 //! A namespace for each test.
 
 use futures::FutureExt as _;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace as NamespaceObject, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace as NamespaceObject, Pod, ServiceAccount,
+};
 use kube::{
     Api, Client, Resource,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::ObjectMeta,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
-use crate::{App, RunningPod, client, eventually};
+use crate::{App, RunningPod, client, eventually, kubectl::cluster_reads};
 
 /// What marks a namespace as a test's, so that a run can take away what a killed one left.
 const LABEL: &str = "rich-pouch-e2e";
@@ -68,7 +70,7 @@ impl Namespace {
         // The pods' own grace would only hold the next tests up.
         let pods: Api<Pod> = self.api();
         let at_once = DeleteParams::default().grace_period(0);
-        let _ = pods.delete_collection(&at_once, &kube::api::ListParams::default()).await;
+        let _ = pods.delete_collection(&at_once, &ListParams::default()).await;
         let _ = namespaces.delete(&self.name, &DeleteParams::default()).await;
     }
 
@@ -165,11 +167,19 @@ impl Namespace {
             .expect("a patch that is accepted");
     }
 
+    /// What is told about the objects of one kind.
+    pub async fn events(&self, kind: &str) -> Vec<String> {
+        let field = format!("involvedObject.kind={kind}");
+        let params = ListParams::default().fields(&field);
+        let events = self.api::<Event>().list(&params).await.expect("events");
+        events.items.into_iter().filter_map(|event| event.message).collect()
+    }
+
     /// The first pod of the namespace that the condition holds for.
     pub async fn pod_where(&self, what: &str, condition: impl Fn(&Value) -> bool) -> RunningPod {
         let pods: Api<Pod> = self.api();
         let pod = eventually(what, async || {
-            let list = pods.list(&kube::api::ListParams::default()).await.ok()?;
+            let list = pods.list(&ListParams::default()).await.ok()?;
             list.items
                 .into_iter()
                 .filter(|pod| pod.metadata.deletion_timestamp.is_none())
@@ -179,14 +189,20 @@ impl Namespace {
         RunningPod::new(self, pod)
     }
 
-    /// A merge patch of a Deployment's metadata, as `kubectl annotate` makes it.
-    pub async fn annotate_deployment(&self, name: &str, annotations: Value) {
-        use k8s_openapi::api::apps::v1::Deployment;
-        let deployments: Api<Deployment> = self.api();
-        let patch = json!({"metadata": {"annotations": annotations}});
-        deployments
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .expect("a patch that is accepted");
+    /// `kubectl ARGUMENTS` in the namespace, which must succeed.
+    pub async fn kubectl(&self, arguments: &[&str]) -> String {
+        self.kubectl_reads(arguments, "").await
+    }
+
+    /// The same with `-f -` and an object as its input.
+    pub async fn kubectl_with(&self, arguments: &[&str], object: &Value) -> String {
+        self.kubectl_reads(&[arguments, &["-f", "-"]].concat(), &object.to_string()).await
+    }
+
+    async fn kubectl_reads(&self, arguments: &[&str], input: &str) -> String {
+        let all = [&["kubectl", "--namespace", &self.name], arguments].concat();
+        let said = cluster_reads(&all, input).await;
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.text);
+        said.text
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures::FutureExt as _;
 use kube::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Registry,
@@ -27,36 +27,57 @@ pub async fn client() -> Client {
     Client::try_default().await.expect("a client of the cluster")
 }
 
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
+
+/// `helm ARGUMENTS` about the release.
+async fn helm(arguments: &[&str]) -> String {
+    let said = cluster(&[&["helm", "--namespace", RELEASE_NAMESPACE], arguments].concat()).await;
+    assert_eq!(said.code, 0, "helm {arguments:?}: {}", said.text);
+    said.text
+}
+
 /// Changes values of the release as an operator does, and waits until it is so.
 async fn helm_set(values: &[&str]) {
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
-    let mut arguments = vec![
-        "helm",
-        "upgrade",
-        RELEASE,
-        chart,
-        "--namespace",
-        RELEASE_NAMESPACE,
-        "--reuse-values",
-        "--wait",
-        "--timeout",
-        "2m",
-    ];
+    let mut arguments =
+        vec!["upgrade", RELEASE, CHART, "--reset-then-reuse-values", "--wait", "--timeout", "2m"];
+    // caBundle is the webhook's; Helm leaves it alone but where the values give another.
+    if values.iter().any(|value| value.starts_with("webhook.certificate.caBundle")) {
+        arguments.push("--force-conflicts");
+    }
     for value in values {
         arguments.extend(["--set", value]);
     }
-    let said = cluster(&arguments).await;
-    assert_eq!(said.code, 0, "helm upgrade {values:?}: {}", said.text);
+    helm(&arguments).await;
 }
 
 /// Runs a test with some values, and sets others whatever the test says.
 async fn while_set(values: &[&str], afterwards: &[&str], test: impl AsyncFnOnce()) {
-    helm_set(values).await;
+    let test = async || {
+        helm_set(values).await;
+        test().await;
+    };
+    whatever_it_says(test, helm_set(afterwards)).await;
+}
+
+async fn whatever_it_says(test: impl AsyncFnOnce(), afterwards: impl Future<Output = ()>) {
     let ended = AssertUnwindSafe(test()).catch_unwind().await;
-    helm_set(afterwards).await;
+    afterwards.await;
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
+}
+
+/// Runs a test after `helm uninstall`, and installs the same again whatever the test says.
+pub async fn without_release(test: impl AsyncFnOnce()) {
+    let values = helm(&["get", "values", RELEASE, "--output", "json"]).await;
+    let values =
+        format!("image={}", serde_json::from_str::<Value>(&values).expect("JSON")["image"]);
+    helm(&["uninstall", RELEASE, "--wait", "--timeout", "2m"]).await;
+    whatever_it_says(test, async {
+        let install = ["install", RELEASE, CHART, "--wait", "--timeout", "2m", "--set-json"];
+        helm(&[&install[..], &[&values]].concat()).await;
+    })
+    .await;
 }
 
 /// Runs a test while the webhook is scaled to zero, and brings it back whatever the test says.
@@ -67,6 +88,32 @@ pub async fn without_webhook(test: impl AsyncFnOnce()) {
 /// Runs a test while annotations may add privilege as this says: allow, labelled or never.
 pub async fn with_privileged(policy: &str, test: impl AsyncFnOnce()) {
     while_set(&[&format!("privileged={policy}")], &["privileged=allow"], test).await;
+}
+
+/// Runs a test while rich pods get the binaries from there: init-container, image or node.
+pub async fn with_binaries(from: &str, test: impl AsyncFnOnce()) {
+    while_set(&[&format!("binaries={from}")], &["binaries=init-container"], test).await;
+}
+
+/// Runs a test while the webhook serves the certificate of this Secret, and the API server trusts
+/// this, PEM in base64.
+pub async fn with_certificate(secret: &str, bundle: &str, test: impl AsyncFnOnce()) {
+    let field = |name: &str, value: &str| format!("webhook.certificate.{name}={value}");
+    let values =
+        [field("source", "secret"), field("secretName", secret), field("caBundle", bundle)];
+    let afterwards =
+        [field("source", "self-managed"), field("secretName", ""), field("caBundle", "")];
+    let [values, afterwards] = [&values, &afterwards].map(|it| it.each_ref().map(String::as_str));
+    while_set(&values, &afterwards, test).await;
+}
+
+/// Runs a test while this kind is a workload, too; its template is in `spec.template`.
+pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl AsyncFnOnce()) {
+    let fields =
+        [("group", group), ("kind", kind), ("resource", resource), ("template", "spec.template")];
+    let values = fields.map(|(field, value)| format!("workloads[0].{field}={value}"));
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    while_set(&values, &["workloads=null"], test).await;
 }
 
 /// Runs a test while the webhook may ask this registry in place of `localhost`, for which the

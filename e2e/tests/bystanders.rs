@@ -1,7 +1,8 @@
 //! Who did not ask for Rich Pouch never meets it. One test, since it counts the requests of the
 //! whole cluster and takes the webhook away.
 
-use e2e::{busybox, client, in_namespace, metric, without_webhook};
+use e2e::{busybox, client, in_namespace, metric, without_release, without_webhook};
+use serde_json::json;
 
 #[tokio::test]
 async fn a_pod_without_our_annotations_never_reaches_the_webhook_and_needs_none() {
@@ -30,6 +31,20 @@ async fn a_pod_without_our_annotations_never_reaches_the_webhook_and_needs_none(
             assert_eq!(ns.run(&busybox(&["true"])).await.exit_code().await, 0);
             let rich = busybox(&["true"]).rich("mode", "dumb-init");
             ns.refuses(&rich, "failed calling webhook \"pods.rich.pouch\"").await;
+        })
+        .await;
+    })
+    .await;
+
+    in_namespace(async |ns| {
+        let rich = ns.run(&busybox(&["sleep", "10000"]).rich("mode", "dumb-init")).await;
+        rich.started().await;
+        without_release(async || {
+            let wrong = busybox(&["true"]).rich("initscript", "/prepare.sh");
+            assert_eq!(ns.run(&wrong).await.exit_code().await, 0);
+            assert_eq!(ns.would_take(&wrong.workload("Deployment", &json!({}))).await, Ok(()));
+            // What is rich already is at nobody's mercy.
+            assert!(rich.exec(&["ps"]).await.contains("dumb-init -- sleep 10000"));
         })
         .await;
     })

@@ -27,11 +27,22 @@ async fn an_annotation_adds_privilege_only_where_the_administrator_lets_it() {
         .await;
     })
     .await;
-    with_privileged("never", async || {
-        in_namespace(async |ns| {
+    in_namespace(async |ns| {
+        let app = debian(&["/bin/sleep", "10000"]).rich("mode", "systemd");
+        ns.create_object(&app.workload("Deployment", &json!({}))).await;
+        let pod = ns.pod_where("the Deployment made a pod", |_| true).await;
+        with_privileged("never", async || {
             ns.label("rich.pouch/allow-privileged", "true").await;
             ns.refuses(&rich, "privileged: never").await;
             ns.refuses(&asked, "privileged: never").await;
+            // Who was there before learns it where `kubectl describe` of the owner shows it.
+            pod.delete().await;
+            let told = async || {
+                let events = ns.events("ReplicaSet").await;
+                events.into_iter().find(|it| it.contains("privileged: never"))
+            };
+            let told = eventually("an Event on the ReplicaSet", told).await;
+            assert!(told.contains("must using privileged mode"), "{told}");
         })
         .await;
     })

@@ -1,6 +1,6 @@
 //! A systemd pod is a machine, and still a good pod.
 
-#![allow(clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use e2e::{App, RunningPod, debian, eventually, image, in_namespace};
 use serde_json::json;
@@ -201,11 +201,25 @@ async fn a_deletion_stops_the_application_first_and_gives_it_its_time() {
         assert_eq!(pod.delete_and_see_the_end().await, 5);
         let log = follow.await;
         let at = |mark: &str| -> u64 {
-            let line = log.lines().find_map(|line| line.strip_prefix(mark)).expect(mark);
-            line.parse().expect("a time")
+            let time = log.lines().find_map(|line| line.strip_prefix(mark)?.parse().ok());
+            time.unwrap_or_else(|| panic!("{mark} with a time: {log}"))
         };
         assert!(at("end") - at("stop") >= 8, "{log}");
         assert_eq!(pod.warnings().await, [""; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_application_starts_in_order_to_stop_is_not_stopped() {
+    in_namespace(async |ns| {
+        // So many others that whoever goes through all of them sees those that come meanwhile.
+        let script = "for i in {1..300}; do sleep 10000 & done; \
+                      trap 'for i in {1..3}; do sleep 0.1 || exit 9; done; exit 5' TERM; \
+                      echo up; wait";
+        let pod = ns.run(&shell(script)).await;
+        pod.logs_with("up").await;
+        assert_eq!(pod.delete_and_see_the_end().await, 5);
     })
     .await;
 }

@@ -1,8 +1,6 @@
-//! Annotations on a workload reach its pods, and go again.
+//! Workloads make rich pods.
 
-use e2e::{busybox, eventually, in_namespace, kubectl_apply};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::ListParams;
+use e2e::{busybox, in_namespace};
 use serde_json::{Value, json};
 
 fn is_rich(pod: &Value) -> bool {
@@ -16,48 +14,6 @@ async fn an_annotated_deployment_makes_rich_pods() {
         ns.create_object(&app.workload("Deployment", &json!({}))).await;
         let pod = ns.pod_where("the Deployment made a rich pod", is_rich).await;
         assert!(pod.exec(&["ps"]).await.contains("/.rich/dumb-init -- sleep 10000"));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_annotation_of_the_deployment_itself_is_carried_into_its_pods_and_taken_off_again() {
-    in_namespace(async |ns| {
-        let app = busybox(&["sleep", "10000"]);
-        ns.create_object(&app.workload("Deployment", &json!({}))).await;
-        ns.pod_where("a plain pod runs", |pod| !is_rich(pod)).await.started().await;
-
-        ns.annotate_deployment("app", json!({"rich.pouch/mode": "dumb-init"})).await;
-        ns.pod_where("a rich pod took its place", is_rich).await.started().await;
-
-        ns.annotate_deployment("app", json!({"rich.pouch/mode": null})).await;
-        ns.pod_where("a plain pod took its place again", |pod| !is_rich(pod)).await.started().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn carrying_an_annotation_says_so_and_makes_one_rollout_not_many() {
-    in_namespace(async |ns| {
-        let app = busybox(&["sleep", "10000"]);
-        let annotations = json!({"rich.pouch/mode": "dumb-init"});
-        let said = kubectl_apply(&ns.name, &app.workload("Deployment", &annotations)).await;
-        let warning =
-            "Warning: rich.pouch/mode is carried from the Deployment into its pod template";
-        assert!(said.text.contains(warning), "{}", said.text);
-        ns.pod_where("a rich pod runs", is_rich).await.started().await;
-        // The Deployment's controller has seen its pods: what it does not do now, it never does.
-        let generation = eventually("the rollout is complete", async || {
-            let deployment: Deployment = ns.api().get("app").await.ok()?;
-            let status = deployment.status?;
-            let generation = deployment.metadata.generation;
-            (status.observed_generation == generation && status.available_replicas == Some(1))
-                .then_some(generation)
-        })
-        .await;
-        assert_eq!(generation, Some(1));
-        let sets = ns.api::<ReplicaSet>().list(&ListParams::default()).await.expect("a list");
-        assert_eq!(sets.items.len(), 1);
     })
     .await;
 }

@@ -27,7 +27,8 @@ fuzz_target!(|text: &str| {
         }
     }
     let deployment = json!({"metadata": pod["metadata"], "spec": {"template": pod}});
-    if let Some(outcome) = judge(deployments(), &deployment.to_string(), &settings())
+    let settings = settings();
+    if let Some(outcome) = judge(deployments(&settings), &deployment.to_string(), &settings)
         && outcome.violations.is_empty()
     {
         let after = patched(&deployment, &outcome);
@@ -41,12 +42,12 @@ fn settings() -> Settings {
     serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap()
 }
 
-fn deployments() -> Target {
-    Target::find("apps", "Deployment").unwrap()
+fn deployments(settings: &Settings) -> Target<'_> {
+    Target::find("apps", "Deployment", settings).unwrap()
 }
 
 /// The outcome, with an entrypoint for every image of which it asks.
-fn judge(target: Target, text: &str, settings: &Settings) -> Option<Outcome> {
+fn judge(target: Target<'_>, text: &str, settings: &Settings) -> Option<Outcome> {
     let first = inject::judge(target, text, None, settings, &Known::default()).ok()?;
     if first.lookup.is_empty() {
         return Some(first);

@@ -57,7 +57,7 @@ pub(crate) fn check(
     let mut violations = Vec::new();
     let mut images = Vec::new();
     pid_one(pod, &mut violations);
-    reserved(pod, &mut violations);
+    reserved(pod, settings, &mut violations);
     let policy = forbidding_policy(settings, known);
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
@@ -100,11 +100,11 @@ fn pid_one(pod: &Pod, violations: &mut Vec<Violation>) {
 }
 
 /// Our names and paths must be free, or ours already.
-fn reserved(pod: &Pod, violations: &mut Vec<Violation>) {
+fn reserved(pod: &Pod, settings: &Settings, violations: &mut Vec<Violation>) {
     let taken = |field: String, value: &str| rules::RESERVED.broken_at(&field).with("value", value);
     let ours = |name: &str| name == names::VOLUME || name.starts_with(names::VOLUME_PREFIX);
     for (index, volume) in pod.volumes().iter().enumerate() {
-        if ours(&volume.name) && !parts::is_our_volume(volume) {
+        if ours(&volume.name) && !parts::is_our_volume(volume, settings) {
             let field = format!("spec.volumes[{index}].name");
             violations.push(taken(field, &format!("the name {}", volume.name)));
         }
@@ -121,9 +121,14 @@ fn reserved(pod: &Pod, violations: &mut Vec<Violation>) {
             for (index, mount) in container.mounts().iter().enumerate() {
                 let path = mount.path();
                 let inside = path == names::MOUNT || path.starts_with("/.rich/");
+                let field = |name| format!("spec.{list}[{at}].volumeMounts[{index}].{name}");
                 if inside && mount.name != names::VOLUME {
-                    let field = format!("spec.{list}[{at}].volumeMounts[{index}].mountPath");
-                    violations.push(taken(field, &format!("the path {path}")));
+                    violations.push(taken(field("mountPath"), &format!("the path {path}")));
+                }
+                // The folder on the node, for example, is not theirs to write to.
+                let ours = mount.read_only == Some(true) || parts::is_our_init_container(container);
+                if mount.name == names::VOLUME && !ours {
+                    violations.push(taken(field("name"), &format!("the name {}", mount.name)));
                 }
             }
         }

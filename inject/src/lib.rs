@@ -23,10 +23,13 @@ pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
 pub use json::Json;
 pub use known::{Known, Level, Namespace};
 pub use operation::Operation;
-pub use settings::{Privileged, Settings};
+pub use settings::{Binaries, Privileged, Settings};
 pub use workload::Workload;
 
 use contract::Violation;
+
+/// The version of the project, which the folder on the nodes is named for.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is to be done with an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// The containers that the injection makes privileged, by their place in `spec.containers`.
     pub made_privileged: Vec<usize>,
+    /// Whether the injection adds a hostPath volume.
+    pub adds_host_path: bool,
     /// What would have to be found out to say more: with it, judge again.
     pub lookup: Lookup,
 }
@@ -50,7 +55,7 @@ pub enum Error {
     #[error("the {kind} cannot be read: {source}")]
     Unreadable {
         /// The kind that it should be.
-        kind: &'static str,
+        kind: String,
         /// What is wrong with it, and where.
         source: serde_json::Error,
     },
@@ -58,21 +63,21 @@ pub enum Error {
 
 /// An object that can carry annotations of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Target<'a> {
     /// A Pod.
     Pod,
     /// A workload: an object with a pod template.
-    Workload(&'static Workload),
+    Workload(&'a Workload),
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// The target with this API group and kind.
     #[must_use]
-    pub fn find(group: &str, kind: &str) -> Option<Self> {
+    pub fn find(group: &str, kind: &str, settings: &'a Settings) -> Option<Self> {
         if (group, kind) == ("", "Pod") {
             return Some(Self::Pod);
         }
-        workload::KINDS.iter().find(|it| (it.group, it.kind) == (group, kind)).map(Self::Workload)
+        workload::find(group, kind, settings).map(Self::Workload)
     }
 }
 
@@ -85,7 +90,7 @@ impl Target {
 /// # Errors
 /// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
 pub fn judge(
-    target: Target,
+    target: Target<'_>,
     object: &str,
     old: Option<&str>,
     settings: &Settings,

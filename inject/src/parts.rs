@@ -4,7 +4,7 @@ use contract::names;
 use serde_json::Value;
 
 use crate::{
-    Settings,
+    Binaries, Settings, VERSION,
     json::{Json, object},
     view::{Container, Volume},
 };
@@ -77,10 +77,39 @@ pub(crate) fn is_our_init_container(container: &Container) -> bool {
     container.command.as_ref().is_some_and(|command| *command == install_command())
 }
 
-/// The volume that the init container fills.
-pub(crate) fn volume() -> Json {
-    let source = object([("sizeLimit", VOLUME_SIZE.into())]);
-    object([("name", names::VOLUME.into()), ("emptyDir", source)])
+/// The volume that brings the binaries.
+pub(crate) fn volume(settings: &Settings) -> Json {
+    let image = || settings.image.clone().into();
+    let source = match settings.binaries {
+        Binaries::InitContainer => ("emptyDir", object([("sizeLimit", VOLUME_SIZE.into())])),
+        Binaries::Image => match &settings.image_pull_policy {
+            Some(policy) => {
+                let policy = policy.clone().into();
+                ("image", object([("reference", image()), ("pullPolicy", policy)]))
+            }
+            None => ("image", object([("reference", image())])),
+        },
+        Binaries::Node => {
+            let path = node_folder(settings).into();
+            ("hostPath", object([("path", path), ("type", "Directory".into())]))
+        }
+    };
+    object([("name", names::VOLUME.into()), source])
+}
+
+fn node_folder(settings: &Settings) -> String {
+    format!("{}/{VERSION}", settings.node_folder.trim_end_matches('/'))
+}
+
+/// Whether the volume with the binaries is as this version makes it.
+pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
+    match settings.binaries {
+        Binaries::InitContainer => volume.empty_dir.is_some(),
+        Binaries::Image => volume.image.as_ref().is_some_and(|it| it.reference == settings.image),
+        Binaries::Node => {
+            volume.host_path.as_ref().is_some_and(|it| it.path == node_folder(settings))
+        }
+    }
 }
 
 /// The /run of a container whose init boots the image, with the name that is the container's.
@@ -107,12 +136,18 @@ pub(crate) fn run_volume_name(container: &str) -> String {
     format!("{kept}-{hash:016x}")
 }
 
-/// Whether a volume with one of our names is one that an earlier pass put there.
-pub(crate) fn is_our_volume(volume: &Volume) -> bool {
+/// Whether a volume with one of our names is one that an earlier pass put there, be it with other
+/// settings.
+pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
     let memory = volume.empty_dir.as_ref().and_then(|it| it.get("medium")).and_then(Value::as_str);
-    match volume.empty_dir {
-        Some(_) if volume.name == names::VOLUME => memory.is_none_or(str::is_empty),
-        Some(_) => memory == Some("Memory"),
-        None => false,
+    let has_binaries = volume.name == names::VOLUME;
+    match volume {
+        Volume { empty_dir: Some(_), .. } if has_binaries => memory.is_none_or(str::is_empty),
+        Volume { empty_dir: Some(_), .. } => memory == Some("Memory"),
+        Volume { host_path: Some(host), .. } => {
+            let version = host.path.strip_prefix(settings.node_folder.trim_end_matches('/'));
+            has_binaries && version.is_some_and(|it| it.starts_with('/'))
+        }
+        Volume { image, .. } => has_binaries && image.is_some(),
     }
 }

@@ -4,7 +4,7 @@ use contract::{Key, Reading, Rich, names};
 use serde_json::json;
 
 use crate::{
-    Error, Operation, Outcome, Settings, check,
+    Binaries, Error, Operation, Outcome, Settings, VERSION, check,
     image::Lookup,
     json::{Json, object},
     known::Known,
@@ -18,8 +18,8 @@ use crate::{
 const RUN: &str = "/run";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod<'_> =
-        serde_json::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod", source })?;
+    let pod: Pod<'_> = serde_json::from_str(object)
+        .map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })?;
     Ok(plan(&pod, settings, known))
 }
 
@@ -62,6 +62,8 @@ impl Patch<'_> {
         };
         self.status(&containers);
         self.volumes(&containers);
+        self.node();
+        self.pull_secrets();
         self.init_container(first);
         for (index, container) in containers {
             self.container(index, container);
@@ -70,7 +72,7 @@ impl Patch<'_> {
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
         let rich: Vec<&str> = containers.iter().map(|(_, it)| &*it.name).collect();
-        let status = json!({"version": env!("CARGO_PKG_VERSION"), "containers": rich}).to_string();
+        let status = json!({"version": VERSION, "containers": rich}).to_string();
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
             self.add(format!("/metadata/annotations/{}", token(Key::Status.name())), status);
@@ -78,11 +80,22 @@ impl Patch<'_> {
     }
 
     fn volumes(&mut self, containers: &[(usize, &Container)]) {
-        let is_missing = |name: &str| self.pod.volumes().iter().all(|volume| volume.name != *name);
+        let known = self.pod.volumes();
+        let is_missing = |name: &str| known.iter().all(|volume| volume.name != *name);
+        let binaries = known.iter().position(|volume| volume.name == names::VOLUME);
+        let is_current = |index: usize| parts::is_current(&known[index], self.settings);
         let mut missing = Vec::new();
-        if is_missing(names::VOLUME) {
-            missing.push(parts::volume());
+        match binaries {
+            None => missing.push(parts::volume(self.settings)),
+            Some(index) if is_current(index) => {}
+            Some(index) => {
+                let volume = parts::volume(self.settings);
+                let path = format!("/spec/volumes/{index}");
+                self.outcome.operations.push(Operation::replace(path, volume));
+            }
         }
+        let from_node = self.settings.binaries == Binaries::Node;
+        self.outcome.adds_host_path = from_node && !binaries.is_some_and(is_current);
         if self.rich.mode.boots_the_image() {
             let without = containers.iter().filter(|(_, container)| needs_run(container));
             let names = without.map(|(_, container)| parts::run_volume_name(&container.name));
@@ -92,9 +105,48 @@ impl Patch<'_> {
         self.append("/spec/volumes", is_there, missing);
     }
 
+    /// What the kubelet may need for our image. Where the pod names none, its ServiceAccount's are
+    /// in the pod already: that admission comes first.
+    fn pull_secrets(&mut self) {
+        if self.settings.binaries == Binaries::Node {
+            return;
+        }
+        let known = self.pod.spec.image_pull_secrets.as_deref().unwrap_or_default();
+        let wanted = self.settings.image_pull_secrets.iter();
+        let missing = wanted.filter(|name| known.iter().all(|it| it.name != **name));
+        let missing = missing.map(|name| object([("name", name.clone().into())])).collect();
+        let is_there = self.pod.spec.image_pull_secrets.is_some();
+        self.append("/spec/imagePullSecrets", is_there, missing);
+    }
+
+    /// Only where the node agent has been.
+    fn node(&mut self) {
+        let labels = self.pod.spec.node_selector.as_ref();
+        let ready = labels.and_then(|labels| labels.get(names::NODE_READY));
+        if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| *it == VERSION) {
+            return;
+        }
+        if labels.is_some() {
+            self.add(format!("/spec/nodeSelector/{}", token(names::NODE_READY)), VERSION);
+        } else {
+            self.add(
+                "/spec/nodeSelector".to_owned(),
+                object([(names::NODE_READY, VERSION.into())]),
+            );
+        }
+    }
+
     fn init_container(&mut self, first: &Container) {
         let known = self.pod.init_containers();
-        match known.iter().position(|container| container.name == names::INIT_CONTAINER) {
+        let there = known.iter().position(|container| container.name == names::INIT_CONTAINER);
+        if self.settings.binaries != Binaries::InitContainer {
+            if let Some(index) = there {
+                let path = format!("/spec/initContainers/{index}");
+                self.outcome.operations.push(Operation::Remove { path });
+            }
+            return;
+        }
+        match there {
             // Left by an earlier version, in a manifest that was read from a cluster.
             Some(index) if known[index].image.as_deref() != Some(&*self.settings.image) => {
                 let path = format!("/spec/initContainers/{index}/image");

@@ -164,6 +164,7 @@ pub(crate) struct Sleep {
 pub(crate) struct VolumeMount<'a> {
     pub name: Text<'a>,
     pub mount_path: Text<'a>,
+    pub read_only: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -178,6 +179,20 @@ pub(crate) struct Resources<'a> {
 pub(crate) struct Volume<'a> {
     pub name: Text<'a>,
     pub empty_dir: Option<Value>,
+    pub host_path: Option<HostPath<'a>>,
+    pub image: Option<ImageVolume<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct HostPath<'a> {
+    pub path: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct ImageVolume<'a> {
+    pub reference: Text<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.

@@ -1,7 +1,7 @@
 //! The kinds that have a pod template, and what is done with them: our annotations are carried
 //! into the template, and what a pod of it would be refused for is refused at once.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Key, PREFIX, Violation, rules};
 use serde::Deserialize;
@@ -17,50 +17,68 @@ use crate::{
 };
 
 /// A kind of object that has a pod template.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Its API group, `apps`.
-    pub group: &'static str,
+    /// Its API group, `apps`; empty for the core group.
+    pub group: Cow<'static, str>,
     /// Its kind, `Deployment`.
-    pub kind: &'static str,
-    /// The names on the path to the pod template.
-    pub template: &'static [&'static str],
+    pub kind: Cow<'static, str>,
+    /// The field with the pod template, `spec.template`.
+    pub template: Cow<'static, str>,
     /// Whether the template may change once the object exists.
+    #[serde(default = "yes")]
     pub mutable: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn workload(
     group: &'static str,
     kind: &'static str,
-    template: &'static [&'static str],
+    template: &'static str,
     mutable: bool,
 ) -> Workload {
-    Workload { group, kind, template, mutable }
+    let (group, kind) = (Cow::Borrowed(group), Cow::Borrowed(kind));
+    Workload { group, kind, template: Cow::Borrowed(template), mutable }
 }
 
 /// Every such kind that Kubernetes itself has. A new kind is one row.
-pub(crate) static KINDS: &[Workload] = &[
-    workload("apps", "Deployment", &["spec", "template"], true),
-    workload("apps", "StatefulSet", &["spec", "template"], true),
-    workload("apps", "DaemonSet", &["spec", "template"], true),
-    workload("apps", "ReplicaSet", &["spec", "template"], true),
-    workload("", "ReplicationController", &["spec", "template"], true),
-    workload("batch", "Job", &["spec", "template"], false),
-    workload("batch", "CronJob", &["spec", "jobTemplate", "spec", "template"], true),
-    workload("", "PodTemplate", &["template"], true),
+static KINDS: [Workload; 8] = [
+    workload("apps", "Deployment", "spec.template", true),
+    workload("apps", "StatefulSet", "spec.template", true),
+    workload("apps", "DaemonSet", "spec.template", true),
+    workload("apps", "ReplicaSet", "spec.template", true),
+    workload("", "ReplicationController", "spec.template", true),
+    workload("batch", "Job", "spec.template", false),
+    workload("batch", "CronJob", "spec.jobTemplate.spec.template", true),
+    workload("", "PodTemplate", "template", true),
 ];
+
+/// Finds the kind, in Kubernetes itself or among the administrator's.
+pub(crate) fn find<'a>(group: &str, kind: &str, settings: &'a Settings) -> Option<&'a Workload> {
+    KINDS.iter().chain(&settings.workloads).find(|it| it.group == group && it.kind == kind)
+}
 
 type Annotations<'a> = BTreeMap<Text<'a>, Text<'a>>;
 
 pub(crate) fn judge(
-    kind: &'static Workload,
+    kind: &Workload,
     object: &str,
     old: Option<&str>,
     settings: &Settings,
     known: &Known,
 ) -> Result<Outcome, Error> {
-    let old = old.map(|old| Object::read(kind, old)).transpose()?;
-    let mut new = Object::read(kind, object)?;
+    let old = old.map(|old| Object::read(kind, old)).transpose()?.flatten();
+    let Some(mut new) = Object::read(kind, object)? else {
+        let Workload { kind, template, .. } = kind;
+        let warning = format!(
+            "the {kind} has no pod template in {template}: rich.pouch annotations have no effect"
+        );
+        return Ok(Outcome { warnings: vec![warning], ..Outcome::default() });
+    };
     // What a controller owns is a copy of its owner: changed here, it would be made again and
     // again (a Deployment compares its template with that of its ReplicaSets).
     if new.metadata.owner_references.iter().any(|owner| owner.controller == Some(true)) {
@@ -72,6 +90,7 @@ pub(crate) fn judge(
     let violations = violations_of(&plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
+    outcome.adds_host_path = plan.adds_host_path;
     outcome.warnings.extend(plan.warnings);
     // An object that was there before the rule was must still be updated by its controllers.
     let before = old.map_or_else(Vec::new, |old| {
@@ -81,7 +100,7 @@ pub(crate) fn judge(
         if before.contains(&violation) {
             outcome.warnings.push(format!("as before, no pod can be made of this: {violation}"));
         } else {
-            outcome.violations.push(violation.under(&kind.prefix()));
+            outcome.violations.push(violation.under(&format!("{}.", kind.template)));
         }
     }
     Ok(outcome)
@@ -98,19 +117,18 @@ fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Viol
             let field = format!("spec.containers[{index}].securityContext.privileged");
             rules::POD_SECURITY.broken_at(&field).with("level", level.name())
         }));
+        if plan.adds_host_path {
+            let broken = rules::POD_SECURITY_HOST_PATH.broken_at("spec.volumes");
+            violations.push(broken.with("level", level.name()));
+        }
     }
     violations
 }
 
 impl Workload {
-    /// The field path of the template, with a dot behind it.
-    fn prefix(&self) -> String {
-        self.template.iter().fold(String::new(), |path, name| path + name + ".")
-    }
-
     /// The JSON pointer to the template.
     fn pointer(&self) -> String {
-        self.template.iter().fold(String::new(), |path, name| path + "/" + name)
+        format!("/{}", self.template.replace('.', "/"))
     }
 }
 
@@ -122,11 +140,13 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    fn read(kind: &'static Workload, json: &'a str) -> Result<Self, Error> {
-        Self::parse(kind, json).map_err(|source| Error::Unreadable { kind: kind.kind, source })
+    /// Reads it; nothing where it has no template.
+    fn read(kind: &Workload, json: &'a str) -> Result<Option<Self>, Error> {
+        Self::parse(kind, json)
+            .map_err(|source| Error::Unreadable { kind: kind.kind.to_string(), source })
     }
 
-    fn parse(kind: &'static Workload, json: &'a str) -> Result<Self, serde_json::Error> {
+    fn parse(kind: &Workload, json: &'a str) -> Result<Option<Self>, serde_json::Error> {
         #[derive(Deserialize)]
         struct Head<'a> {
             #[serde(borrow, default)]
@@ -138,17 +158,23 @@ impl<'a> Object<'a> {
         }
         let head: Head<'a> = serde_json::from_str(json)?;
         let mut template = json;
-        for name in kind.template {
-            let members: BTreeMap<Text<'a>, &'a RawValue> = serde_json::from_str(template)?;
-            template = members.get(*name).map_or("{}", |member| member.get());
+        for name in kind.template.split('.') {
+            let members: Option<BTreeMap<Text<'a>, &'a RawValue>> = serde_json::from_str(template)?;
+            let Some(member) = members.as_ref().and_then(|it| it.get(name)) else {
+                return Ok(None);
+            };
+            template = member.get();
         }
-        Ok(Self {
+        if template == "null" {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             metadata: head.metadata,
             template: serde_json::from_str(template)?,
             template_has_metadata: serde_json::from_str::<TemplateHead>(template)?
                 .metadata
                 .is_some(),
-        })
+        }))
     }
 }
 

@@ -6,10 +6,14 @@
 mod support;
 
 use contract::{Key, Mode};
-use inject::{Entrypoint, Known, Outcome, Privileged, Settings, Target};
+use inject::{Binaries, Entrypoint, Known, Outcome, Privileged, Settings, Target};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
-use support::{patched, settings};
+use support::patched;
+
+fn settings() -> Settings {
+    Settings { image_pull_secrets: vec!["rich-pouch".to_owned()], ..support::settings() }
+}
 
 /// Any JSON, to stand where a field is that no library knows.
 fn anything() -> impl Strategy<Value = Value> {
@@ -161,6 +165,7 @@ fn pod() -> impl Strategy<Value = Value> {
         ("securityContext", security_context()),
         ("hostPID", Just(json!(false)).boxed()),
         ("nodeSelector", Just(json!({"a": "b"})).boxed()),
+        ("imagePullSecrets", list(Just(json!({"name": "theirs"})))),
         ("overhead", anything().boxed()),
     ]);
     (annotations(), spec, containers(), anything()).prop_map(
@@ -185,6 +190,16 @@ fn judge(pod: &Value, settings: &Settings) -> Outcome {
     let unknown = judge(&Known::default()).lookup.images;
     let entrypoints = unknown.into_iter().map(|image| (image, Ok(entrypoint.clone()))).collect();
     judge(&Known { entrypoints, ..Known::default() })
+}
+
+/// A pass that asks for no image again.
+fn judge_knowing_nothing(pod: &Value, settings: &Settings) -> Outcome {
+    let (text, known) = (pod.to_string(), Known::default());
+    inject::judge(Target::Pod, &text, None, settings, &known).expect("a pod")
+}
+
+fn binaries() -> impl Strategy<Value = Binaries> {
+    select(vec![Binaries::InitContainer, Binaries::Image, Binaries::Node])
 }
 
 /// Takes out of an injected pod what the contract says was put in.
@@ -228,12 +243,20 @@ fn undone(mut pod: Value, before: &Value) -> Value {
             restore_empty(now, was, name);
         }
     }
-    for name in ["volumes", "initContainers"] {
+    restore(&mut pod["spec"]["nodeSelector"], &before["spec"]["nodeSelector"], "rich.pouch/ready");
+    drop_secret(&mut pod);
+    for name in ["volumes", "initContainers", "nodeSelector", "imagePullSecrets"] {
         restore_empty(&mut pod["spec"], &before["spec"], name);
     }
     let annotations = pod["metadata"]["annotations"].as_object_mut().expect("annotations");
     annotations.remove("rich.pouch/status");
     pod
+}
+
+fn drop_secret(pod: &mut Value) {
+    if let Some(secrets) = pod["spec"]["imagePullSecrets"].as_array_mut() {
+        secrets.retain(|it| it["name"] != "rich-pouch");
+    }
 }
 
 fn is_mode_variable(item: &Value) -> bool {
@@ -267,8 +290,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_patch_applies_and_changes_nothing_else(before in pod()) {
-        let outcome = judge(&before, &settings());
+    fn the_patch_applies_and_changes_nothing_else(before in pod(), binaries in binaries()) {
+        let outcome = judge(&before, &Settings { binaries, ..settings() });
         if outcome.violations.is_empty() {
             prop_assert_ne!(&outcome.operations, &[]);
             let after = patched(&before, &outcome);
@@ -279,14 +302,34 @@ proptest! {
     }
 
     #[test]
-    fn a_second_pass_is_empty(before in pod()) {
-        let outcome = judge(&before, &settings());
+    fn a_second_pass_is_empty(before in pod(), binaries in binaries()) {
+        let settings = Settings { binaries, ..settings() };
+        let outcome = judge(&before, &settings);
         prop_assume!(outcome.violations.is_empty());
-        // Without asking for any image again.
-        let after = patched(&before, &outcome).to_string();
-        let known = Known::default();
-        let again = inject::judge(Target::Pod, &after, None, &settings(), &known).expect("a pod");
-        prop_assert_eq!(again, Outcome::default());
+        let after = patched(&before, &outcome);
+        prop_assert_eq!(judge_knowing_nothing(&after, &settings), Outcome::default());
+    }
+
+    #[test]
+    fn a_pass_with_other_settings_takes_the_place_of_the_first(
+        before in pod(), first in binaries(), second in binaries(),
+    ) {
+        let outcome = judge(&before, &Settings { binaries: first, ..settings() });
+        prop_assume!(outcome.violations.is_empty());
+        let between = patched(&before, &outcome);
+        let settings = Settings { binaries: second, ..settings() };
+        let outcome = judge_knowing_nothing(&between, &settings);
+        prop_assert_eq!(&outcome.violations, &[]);
+        let after = patched(&between, &outcome);
+        prop_assert_eq!(judge_knowing_nothing(&after, &settings), Outcome::default());
+        let direct = patched(&before, &judge(&before, &settings));
+        for list in ["volumes", "containers"] {
+            prop_assert_eq!(&after["spec"][list], &direct["spec"][list]);
+        }
+        let ours = |pod: &Value| pod["spec"]["initContainers"].as_array().into_iter().flatten()
+            .filter(|it| it["name"] == "rich-pouch").count();
+        prop_assert_eq!(ours(&after), ours(&direct));
+        prop_assert_eq!(undone(after, &before), before);
     }
 
     #[test]
@@ -321,7 +364,7 @@ proptest! {
     #[test]
     fn no_json_makes_it_panic(object in anything(), annotations in annotations()) {
         let nested = json!({"metadata": {"annotations": annotations}, "spec": object});
-        for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob")] {
+        for (group, kind) in [("", "Pod"), ("apps", "Deployment"), ("batch", "CronJob"), ("apps.kruise.io", "CloneSet")] {
             let target = support::target(group, kind);
             let (object, nested) = (object.to_string(), nested.to_string());
             let known = Known::default();

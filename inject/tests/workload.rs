@@ -4,7 +4,7 @@
 
 mod support;
 
-use inject::{Known, Namespace, Outcome, Settings};
+use inject::{Known, Namespace, Outcome, Settings, Target};
 use serde_json::{Value, json};
 use support::{codes, patched, settings, target};
 
@@ -51,6 +51,35 @@ fn annotations_are_carried_into_the_template_with_a_warning() {
         wanted["rich.pouch/mode"] = json!("dumb-init");
         assert_eq!(*template_annotations(&after), wanted);
         assert_eq!(judge(&after, Some(&after)), Outcome::default());
+    }
+}
+
+#[test]
+fn a_kind_that_the_administrator_names_is_a_workload_too() {
+    let judge = |object| judge_kind("apps.kruise.io", "CloneSet", object, None);
+    let before = deployment(json!({"rich.pouch/mode": "dumb-init"}), json!({}));
+    let after = patched(&before, &judge(&before));
+    assert_eq!(*template_annotations(&after), json!({"rich.pouch/mode": "dumb-init"}));
+
+    let refused = judge(&deployment(json!({}), json!({"rich.pouch/initscript": "/x"})));
+    assert_eq!(codes(&refused), ["needs-rich"]);
+    assert!(refused.violations[0].field.starts_with("spec.template.metadata."));
+
+    assert_eq!(Target::find("example.org", "CloneSet", &settings()), None);
+}
+
+#[test]
+fn where_there_is_no_template_a_warning_says_so() {
+    for spec in [json!({}), json!(null), json!({"template": null})] {
+        let annotations = json!({"rich.pouch/mode": "dumb-init"});
+        let object = json!({"metadata": {"annotations": annotations}, "spec": spec});
+        let outcome = judge_kind("apps.kruise.io", "CloneSet", &object, Some(&object));
+        assert_eq!(outcome.operations, []);
+        assert_eq!(
+            outcome.warnings,
+            ["the CloneSet has no pod template in spec.template: rich.pouch annotations have no \
+              effect"]
+        );
     }
 }
 

@@ -33,9 +33,9 @@ status: prints mode, application, last exit and what failed, a \"key: value\" a 
 code is 0 where the application runs, else 1.
 
 The inits themselves use: exec (become the application), output (pass its output on), supervise
-(start it and wait), ended (clean up and end systemd), failed (end a systemd that cannot boot),
-hold (keep the container's streams open), exit (end with the application's exit code),
-systemd-exit (end systemd with it).";
+(start it and wait), terminate (stop it and wait), ended (clean up and end systemd), failed (end a
+systemd that cannot boot), hold (keep the container's streams open), exit (end with the
+application's exit code), systemd-exit (end systemd with it).";
 
 /// Runs one command and gives its exit code.
 pub(crate) fn main(args: Strings, env: Strings) -> u8 {
@@ -69,6 +69,7 @@ fn service_command(name: &[u8]) -> Option<fn(Strings) -> u8> {
         b"output" => service::output,
         b"exec" => service::exec,
         b"supervise" => init::supervise,
+        b"terminate" => service::terminate,
         b"ended" => service::ended,
         b"hold" => service::hold,
         b"exit" => service::exit,

@@ -11,7 +11,7 @@ use webhook::{
     api::Api,
     arguments::{Arguments, CertificateArguments},
     certificate::{
-        Resolver, files::Files, keeper::Keeper, registration::Registration, store::Store,
+        Complaint, Resolver, files::Files, keeper::Keeper, registration::Registration, store::Store,
     },
     cluster,
     health::Health,
@@ -66,6 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
     let admin = admin::router(Arc::clone(&health), Arc::clone(&metrics), Arc::clone(&resolver));
     let admin = Server::bind(server.admin_listen, None, admin, limits, stop.clone()).await?;
+    let complaint = Complaint::new(metrics.certificate_failing());
     let registry = match settings.entrypoints {
         Some(settings) => Some(registry(settings, &provider, &metrics).await?),
         None => None,
@@ -76,7 +77,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver))?;
     let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
 
-    keep_certificate(certificate, resolver, health, provider).await?;
+    keep_certificate(certificate, resolver, health, provider, complaint).await?;
     tracing::info!(listen = %api.address()?, admin = %admin.address()?, "answering");
     let servers = [task::spawn(admin.run()), task::spawn(api.run())];
     end.await??;
@@ -110,6 +111,7 @@ async fn keep_certificate(
     resolver: Arc<Resolver>,
     health: Arc<Health>,
     provider: Arc<CryptoProvider>,
+    complaint: Complaint,
 ) -> Result<(), Box<dyn Error>> {
     let CertificateArguments {
         namespace,
@@ -120,14 +122,15 @@ async fn keep_certificate(
         tls_key_file,
     } = arguments;
     if let (Some(certificate), Some(key)) = (tls_cert_file, tls_key_file) {
-        task::spawn(Files::new(certificate, key, resolver, health, provider).run());
+        let files = Files::new(certificate, key, resolver, health, provider, complaint);
+        task::spawn(files.run());
         return Ok(());
     }
     let namespace = namespace.unwrap_or_default();
     let client = cluster::connect().await?;
     let store = Store::new(client.clone(), &namespace, &secret_name, &service_name, provider);
     let registration = Registration::new(client, &registration_name);
-    let mut keeper = Keeper::new(store, registration, resolver, health);
+    let mut keeper = Keeper::new(store, registration, resolver, health, complaint);
     keeper.start().await?;
     task::spawn(keeper.run());
     Ok(())

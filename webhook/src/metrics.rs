@@ -1,6 +1,6 @@
 //! What is counted, under Prometheus' names.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{borrow::Cow, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use contract::rules;
 use prometheus_client::{
@@ -27,12 +27,13 @@ pub struct Metrics {
     refused: Family<CodeLabel, Counter>,
     lookups: Family<OutcomeLabel, Counter>,
     not_after: Gauge<u64, AtomicU64>,
+    failing: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     path: &'static str,
-    kind: &'static str,
+    kind: Cow<'static, str>,
     decision: &'static str,
 }
 
@@ -67,6 +68,7 @@ impl Default for Metrics {
             refused: Family::default(),
             lookups: Family::default(),
             not_after: Gauge::default(),
+            failing: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -110,14 +112,26 @@ impl Metrics {
             self.not_after.clone(),
         );
         self.registry.register(
+            "certificate_failing",
+            "1 while the certificate cannot be read, renewed or made trusted; the last good one is \
+             served on",
+            self.failing.clone(),
+        );
+        self.registry.register(
             "build",
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))].to_vec()),
         );
     }
 
+    /// Is to be 1 while the certificate's keeper fails.
+    #[must_use]
+    pub fn certificate_failing(&self) -> Gauge<u64, AtomicU64> {
+        self.failing.clone()
+    }
+
     /// Counts an answer.
-    pub fn answered(&self, path: &'static str, kind: &'static str, decision: &Decision) {
+    pub fn answered(&self, path: &'static str, kind: Cow<'static, str>, decision: &Decision) {
         let labels = RequestLabels { path, kind, decision: decision.name() };
         self.requests.get_or_create(&labels).inc();
         for rule in decision.rules() {
@@ -158,7 +172,7 @@ mod tests {
     fn the_names_are_those_that_dashboards_are_made_with() {
         let metrics = Metrics::default();
         let decision = Decision::Deny(vec![rules::HOST_PID.broken_at("spec.hostPID")]);
-        metrics.answered("/mutate", "Pod", &decision);
+        metrics.answered("/mutate", "Pod".into(), &decision);
         metrics.took("/mutate", Duration::from_micros(200));
         metrics.refused(413);
         metrics.looked_up("asked");

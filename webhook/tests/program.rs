@@ -3,11 +3,13 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Lines, Read, Write},
     net::TcpStream,
+    os::unix::fs::symlink,
     path::PathBuf,
-    process::{Command, Output, Stdio},
-    time::SystemTime,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
@@ -82,40 +84,133 @@ fn an_api_server_that_is_silent_is_1() {
     assert!(line.contains("whether the API server can be reached"), "{line}");
 }
 
-#[test]
-fn a_signal_makes_it_leave_and_end_with_0() {
-    let folder = Folder::new("signal");
-    let material = Material::make(&["a.svc".into()], SystemTime::now()).unwrap();
-    let config = folder.write("config.yaml", "image: a\npodSecurity: false\n");
-    let chain = folder.write("tls.crt", &material.serving);
-    let key = folder.write("tls.key", &material.serving_key);
-    let mut child = program(&["--config", &config, "--shutdown-delay=500ms"])
-        .args(["--tls-cert-file", &chain, "--tls-key-file", &key])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = |message: &str| {
+/// The program with a certificate in files, answering.
+struct Running {
+    child: Child,
+    log: Lines<BufReader<ChildStdout>>,
+    admin: String,
+}
+
+impl Running {
+    fn start(folder: &Folder, chain: &str, key: &str) -> Self {
+        let config = folder.write("config.yaml", "image: a\npodSecurity: false\n");
+        let mut child = program(&["--config", &config, "--shutdown-delay=500ms"])
+            .args(["--tls-cert-file", chain, "--tls-key-file", key])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut running = Self { child, log, admin: String::new() };
+        let line = running.until("answering");
+        line["admin"].as_str().unwrap().clone_into(&mut running.admin);
+        while !running.get("/readyz").starts_with("HTTP/1.1 200") {}
+        running
+    }
+
+    /// The next line of its log with this message.
+    fn until(&mut self, message: &str) -> Value {
         loop {
-            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            let line: Value = serde_json::from_str(&self.log.next().unwrap().unwrap()).unwrap();
             if line["message"].as_str().unwrap().contains(message) {
                 return line;
             }
         }
-    };
-    let admin = until("answering")["admin"].as_str().unwrap().to_owned();
-    let readiness = || {
-        let mut stream = TcpStream::connect(&admin).unwrap();
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.admin).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
-    };
-    while !readiness().starts_with("HTTP/1.1 200") {}
-    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    }
+
+    /// The value of a metric without labels.
+    fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics");
+        let row = text.lines().find_map(|row| row.strip_prefix(name)?.strip_prefix(' '));
+        row.unwrap_or_else(|| panic!("{name}: {text}")).parse().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_signal_makes_it_leave_and_end_with_0() {
+    let folder = Folder::new("signal");
+    let material = Material::make(&["a.svc".into()], SystemTime::now()).unwrap();
+    let chain = folder.write("tls.crt", &material.serving);
+    let key = folder.write("tls.key", &material.serving_key);
+    let mut running = Running::start(&folder, &chain, &key);
+    let kill = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
     assert!(kill.unwrap().success());
-    until("asked to stop");
-    while !readiness().contains("not ready: stopping") {}
-    until("stopped");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    running.until("asked to stop");
+    while !running.get("/readyz").contains("not ready: stopping") {}
+    running.until("stopped");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
+/// A Secret as the kubelet mounts it: each file is a link through `..data`, which is a link to the
+/// folder of the day and is what changes.
+struct Mounted(Folder);
+
+impl Mounted {
+    fn new(test: &str, pair: (&str, &str)) -> Self {
+        let mounted = Self(Folder::new(test));
+        mounted.swap("first", pair);
+        for name in ["tls.crt", "tls.key"] {
+            symlink(format!("..data/{name}"), mounted.0.0.join(name)).unwrap();
+        }
+        mounted
+    }
+
+    fn swap(&self, day: &str, (chain, key): (&str, &str)) {
+        let root = &self.0.0;
+        fs::create_dir(root.join(day)).unwrap();
+        fs::write(root.join(day).join("tls.crt"), chain).unwrap();
+        fs::write(root.join(day).join("tls.key"), key).unwrap();
+        symlink(day, root.join("..data_tmp")).unwrap();
+        fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.0.join(name).display().to_string()
+    }
+}
+
+#[test]
+fn a_certificate_that_the_kubelet_swaps_is_served_soon_and_a_broken_one_is_a_metric() {
+    const FAILING: &str = "rich_pouch_certificate_failing";
+    const EXPIRES: &str = "rich_pouch_certificate_not_after_timestamp_seconds";
+    /// Of asking; what is waited for is the answer.
+    const PACE: Duration = Duration::from_millis(50);
+    let now = SystemTime::now();
+    let [first, second, third] = [0, 1, 2]
+        .map(|hours| Material::make(&["a.svc".into()], now + Duration::from_hours(hours)).unwrap());
+    let secret = Mounted::new("swap", (&first.serving, &first.serving_key));
+    let running = Running::start(&secret.0, &secret.path("tls.crt"), &secret.path("tls.key"));
+    let expires = running.metric(EXPIRES);
+    assert_eq!(running.metric(FAILING), 0);
+
+    // What does not belong together leaves the old in its place.
+    secret.swap("second", (&second.serving, &third.serving_key));
+    while running.metric(FAILING) == 0 {
+        sleep(PACE);
+    }
+    assert_eq!(running.metric(EXPIRES), expires);
+    assert!(running.get("/readyz").starts_with("HTTP/1.1 200"));
+
+    let swapped = Instant::now();
+    secret.swap("third", (&third.serving, &third.serving_key));
+    while running.metric(EXPIRES) != expires + 7200 {
+        assert!(swapped.elapsed() < Duration::from_secs(10));
+        sleep(PACE);
+    }
+    assert_eq!(running.metric(FAILING), 0);
 }

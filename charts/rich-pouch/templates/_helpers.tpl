@@ -7,6 +7,17 @@
 {{ include "rich-pouch.name" . }}-webhook
 {{- end }}
 
+{{/* The Secret with a certificate that is not the webhook's to make; empty where it is. */}}
+{{- define "rich-pouch.certificateSecret" -}}
+{{- with .Values.webhook.certificate -}}
+{{- if eq .source "secret" -}}
+{{ .secretName }}
+{{- else if eq .source "cert-manager" -}}
+{{ include "rich-pouch.webhook" $ }}-tls
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "rich-pouch.nodeAgent" -}}
 {{ include "rich-pouch.name" . }}-node-agent
 {{- end }}

@@ -2,20 +2,26 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::expect_used, reason = "these are tests")]
 
-use inject::{Entrypoints, Known, Outcome, Privileged, Settings, Target};
+use std::sync::LazyLock;
+
+use inject::{Entrypoints, Known, Outcome, Settings, Target, Workload};
 use serde_json::{Value, json};
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        image: "registry.example/rich-pouch:1".to_owned(),
-        image_pull_policy: None,
-        privileged: Privileged::Allow,
-        pod_security: true,
+        workloads: vec![Workload {
+            group: "apps.kruise.io".into(),
+            kind: "CloneSet".into(),
+            template: "spec.template".into(),
+            mutable: true,
+        }],
+        ..Settings::new("registry.example/rich-pouch:1")
     }
 }
 
-pub(crate) fn target(group: &str, kind: &str) -> Target {
-    Target::find(group, kind).expect("a kind that is known")
+pub(crate) fn target(group: &str, kind: &str) -> Target<'static> {
+    static SETTINGS: LazyLock<Settings> = LazyLock::new(settings);
+    Target::find(group, kind, &SETTINGS).expect("a kind that is known")
 }
 
 pub(crate) fn judge(pod: &Value) -> Outcome {

@@ -16,6 +16,7 @@ mod stop;
 mod streams;
 mod supervise;
 mod systemctl;
+mod terminate;
 
 use alloc::format;
 use core::ffi::CStr;
@@ -51,6 +52,11 @@ pub(crate) fn supervise() {
 /// `rich ended`: what systemd calls when the application has ended.
 pub(crate) fn ended(env: Strings) -> u8 {
     ended::main(env)
+}
+
+/// `rich terminate`: what systemd calls to stop the application.
+pub(crate) fn terminate(env: Strings) -> u8 {
+    terminate::main(env)
 }
 
 /// `rich systemd-exit`: the end of systemd.

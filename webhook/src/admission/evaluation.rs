@@ -47,7 +47,7 @@ fn evaluate(
     request: &Request<'_>,
     settings: &Settings,
     known: &Known,
-    decide: impl FnOnce(Target, Outcome) -> Decision,
+    decide: impl FnOnce(Target<'_>, Outcome) -> Decision,
 ) -> Verdict {
     let update = request.operation == "UPDATE";
     if !(update || request.operation == "CREATE") || !request.sub_resource.is_empty() {
@@ -63,7 +63,7 @@ fn evaluate(
         Ok(_) => {}
     }
     let kind = &request.kind;
-    let Some(target) = Target::find(&kind.group, &kind.kind) else {
+    let Some(target) = Target::find(&kind.group, &kind.kind, settings) else {
         return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
     };
     let old = request.old_object.map(RawValue::get);

@@ -4,6 +4,7 @@ mod body;
 mod refusal;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -94,7 +95,8 @@ impl Api {
         let (body, _room) = self.bodies.read(request).await?;
         let request = Envelope::read(&body)?;
         let verdict = self.judge(question, &request).await;
-        self.metrics.answered(question.path, known_kind(&request.kind), &verdict.decision);
+        let kind = known_kind(&request.kind, &self.settings);
+        self.metrics.answered(question.path, kind, &verdict.decision);
         let answer = admission::response(&request.uid, &verdict).map_err(Refusal::Answer)?;
         let duration = start.elapsed();
         self.metrics.took(question.path, duration);
@@ -154,10 +156,10 @@ fn short(name: &str) -> &str {
 }
 
 /// A label of few values, whatever is sent.
-fn known_kind(kind: &GroupVersionKind<'_>) -> &'static str {
-    match Target::find(&kind.group, &kind.kind) {
-        Some(Target::Pod) => "Pod",
-        Some(Target::Workload(workload)) => workload.kind,
-        None => "other",
+fn known_kind(kind: &GroupVersionKind<'_>, settings: &Settings) -> Cow<'static, str> {
+    match Target::find(&kind.group, &kind.kind, settings) {
+        Some(Target::Pod) => "Pod".into(),
+        Some(Target::Workload(workload)) => workload.kind.clone(),
+        None => "other".into(),
     }
 }

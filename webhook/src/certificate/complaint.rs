@@ -1,15 +1,25 @@
-//! A failure that lasts is told once.
+//! A failure that lasts is told once, and is a metric as long as it lasts.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::atomic::AtomicU64};
+
+use prometheus_client::metrics::gauge::Gauge;
 
 /// What was told last.
-#[derive(Debug, Default)]
-pub(super) struct Complaint {
+#[derive(Debug)]
+pub struct Complaint {
     last: Option<String>,
+    failing: Gauge<u64, AtomicU64>,
 }
 
 impl Complaint {
+    /// Nothing was told yet. `failing` is 1 from a failure to the next success.
+    #[must_use]
+    pub fn new(failing: Gauge<u64, AtomicU64>) -> Self {
+        Self { last: None, failing }
+    }
+
     pub(super) fn tell(&mut self, failure: &impl Display) {
+        self.failing.set(1);
         let text = failure.to_string();
         if self.last.as_ref() != Some(&text) {
             tracing::warn!("{text}");
@@ -18,6 +28,7 @@ impl Complaint {
     }
 
     pub(super) fn settle(&mut self) {
+        self.failing.set(0);
         self.last = None;
     }
 }

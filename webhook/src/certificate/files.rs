@@ -10,7 +10,7 @@ use crate::health::Health;
 
 /// How soon a new certificate is noticed. By content: the kubelet swaps a link two folders up,
 /// which no watch on the file sees.
-const INTERVAL: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the files give no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,8 @@ impl Files {
         resolver: Arc<Resolver>,
         health: Arc<Health>,
         provider: Arc<CryptoProvider>,
+        complaint: Complaint,
     ) -> Self {
-        let complaint = Complaint::default();
         Self { certificate, key, resolver, health, provider, served: None, complaint }
     }
 
@@ -100,6 +100,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Error> {
 mod tests {
     use super::*;
     use crate::{certificate::authority::Material, stop::Stop};
+    use prometheus_client::metrics::gauge::Gauge;
     use std::time::SystemTime;
 
     #[test]
@@ -111,8 +112,14 @@ mod tests {
         let (_stopper, stop) = Stop::new();
         let health = Arc::new(Health::new(Arc::clone(&resolver), stop));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut files =
-            Files::new(certificate.clone(), key.clone(), Arc::clone(&resolver), health, provider);
+        let mut files = Files::new(
+            certificate.clone(),
+            key.clone(),
+            Arc::clone(&resolver),
+            health,
+            provider,
+            Complaint::new(Gauge::default()),
+        );
         assert!(files.pass().unwrap_err().to_string().contains("tls.crt"));
 
         let now = SystemTime::now();

@@ -62,8 +62,8 @@ impl Keeper {
         registration: Registration,
         resolver: Arc<Resolver>,
         health: Arc<Health>,
+        complaint: Complaint,
     ) -> Self {
-        let complaint = Complaint::default();
         Self { store, registration, resolver, health, served: None, complaint, pace: EAGER }
     }
 

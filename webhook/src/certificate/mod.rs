@@ -14,5 +14,6 @@ mod resolver;
 pub mod store;
 mod validity;
 
+pub use complaint::Complaint;
 pub use resolver::{Pair, PairError, Resolver};
 pub use validity::{Unreadable, Validity};

@@ -1,0 +1,38 @@
+//! Rich pods get the binaries from where the administrator says. One test, since it sets the whole
+//! release.
+
+use e2e::{busybox, debian, eventually, in_labelled_namespace, in_namespace, with_binaries};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn rich_pods_run_with_the_binaries_of_the_image_and_of_the_node() {
+    let dumb_init = busybox(&["sh", "-c", "ps; exit 7"]).rich("mode", "dumb-init");
+    let systemd = debian(&["/bin/sh", "-c", "exit 7"]).rich("mode", "systemd");
+    for source in ["image", "node"] {
+        with_binaries(source, async || {
+            in_namespace(async |ns| {
+                let changed = async || {
+                    let pod = ns.accepts(&dumb_init).await;
+                    (pod["spec"]["initContainers"] == Value::Null).then_some(())
+                };
+                eventually("the source counts", changed).await;
+                for app in [&dumb_init, &systemd] {
+                    assert_eq!(ns.run(app).await.exit_code().await, 7, "{source}");
+                }
+                let pod = ns.run(&dumb_init).await;
+                assert!(pod.logs_with("dumb-init -- sh").await.contains("dumb-init -- sh"));
+            })
+            .await;
+            // The API server's own verdict is the one that is told at once.
+            let enforce = [("pod-security.kubernetes.io/enforce", "baseline")];
+            in_labelled_namespace(&enforce, async |ns| {
+                let pod = ns.would_take(&dumb_init.pod()).await;
+                let workload = ns.would_take(&dumb_init.workload("Deployment", &json!({}))).await;
+                assert_eq!(pod.is_ok(), source == "image", "{pod:?}");
+                assert_eq!(workload.is_ok(), source == "image", "{workload:?}");
+            })
+            .await;
+        })
+        .await;
+    }
+}

@@ -1,0 +1,111 @@
+//! Whatever happens to the webhook while it is well looked after, nobody's pod is lost. One test,
+//! since it restarts the whole release.
+
+#![allow(clippy::expect_used, reason = "these are tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use e2e::{Namespace, RELEASE_NAMESPACE, busybox, client, eventually, in_namespace, kubectl};
+use k8s_openapi::api::{
+    admissionregistration::v1::ValidatingWebhookConfiguration,
+    core::v1::{Pod, Secret},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How many pods are created at the least, and how long after each other.
+const PODS: usize = 1000;
+const PACE: Duration = Duration::from_millis(50);
+
+/// Creates a pod that nobody runs, and says whether it is rich, or why there is none.
+async fn create(pods: Api<Pod>, pod: Arc<Pod>) -> Result<(), String> {
+    let created = pods.create(&PostParams::default(), &pod).await.map_err(|it| it.to_string())?;
+    let created = serde_json::to_value(created).map_err(|it| it.to_string())?;
+    let command = &created["spec"]["containers"][0]["command"][0];
+    if command == "/.rich/rich" { Ok(()) } else { Err(format!("not rich: {command}")) }
+}
+
+/// Creates pods until it is told to stop and there are enough, and gives what each was.
+async fn creation(ns: &Namespace, stop: watch::Receiver<bool>) -> Vec<Result<(), String>> {
+    let mut pod = busybox(&["true"]).rich("mode", "dumb-init").pod();
+    pod["metadata"]["name"].take();
+    pod["metadata"]["generateName"] = json!("app-");
+    pod["spec"]["nodeSelector"] = json!({"e2e.rich-pouch.example/nowhere": ""});
+    let pod: Arc<Pod> = Arc::new(serde_json::from_value(pod).expect("a pod"));
+    let mut creations = JoinSet::new();
+    let mut tick = interval(PACE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !*stop.borrow() || creations.len() < PODS {
+        tick.tick().await;
+        creations.spawn(create(ns.api(), Arc::clone(&pod)));
+    }
+    creations.join_all().await
+}
+
+async fn succeeds(arguments: &[&str]) -> String {
+    let said = kubectl(&[&["--namespace", RELEASE_NAMESPACE], arguments].concat()).await;
+    assert_eq!(said.code, 0, "{arguments:?}: {}", said.text);
+    said.text
+}
+
+/// What the API server trusts, and how many certificates that are.
+async fn trusted() -> Option<(Value, usize)> {
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(client().await);
+    let webhooks = registrations.get("rich-pouch").await.ok()?.webhooks?;
+    let bundle = webhooks.into_iter().next()?.client_config.ca_bundle?;
+    let count = String::from_utf8_lossy(&bundle.0).matches("BEGIN CERTIFICATE").count();
+    Some((serde_json::to_value(&bundle).ok()?, count))
+}
+
+/// Takes the webhook's CA and certificate away, so that it makes others.
+async fn take_the_certificate_away() {
+    let secrets: Api<Secret> = Api::namespaced(client().await, RELEASE_NAMESPACE);
+    let nothing = Patch::Merge(json!({"data": null}));
+    secrets.patch("rich-pouch-webhook", &PatchParams::default(), &nothing).await.expect("a Secret");
+}
+
+async fn rotation() {
+    let (before, _) = trusted().await.expect("a CA");
+    take_the_certificate_away().await;
+    eventually("another CA is trusted, beside the last", async || {
+        trusted().await.filter(|(now, count)| *now != before && *count > 1)
+    })
+    .await;
+}
+
+async fn first_replica() -> String {
+    let selector = "app.kubernetes.io/component=webhook";
+    let pods = succeeds(&["get", "pods", "--selector", selector, "--output=name"]).await;
+    pods.lines().next().expect("a replica").to_owned()
+}
+
+#[tokio::test]
+async fn a_thousand_pods_are_rich_while_the_webhook_is_rolled_killed_and_gets_new_certificates() {
+    in_namespace(async |ns| {
+        let (done, stop) = watch::channel(false);
+        let disturbance = async {
+            rotation().await;
+            succeeds(&["rollout", "restart", "deployment/rich-pouch-webhook"]).await;
+            succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
+            // In the middle of a rotation, and by SIGKILL before it has left by itself.
+            take_the_certificate_away().await;
+            succeeds(&["delete", &first_replica().await, "--grace-period=5"]).await;
+            succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
+            rotation().await;
+            done.send_replace(true);
+        };
+        let (created, ()) = futures::future::join(creation(ns, stop), disturbance).await;
+        let lost: Vec<&String> = created.iter().filter_map(|it| it.as_ref().err()).collect();
+        assert_eq!(lost, [""; 0], "of {}", created.len());
+        assert!(created.len() >= PODS);
+    })
+    .await;
+}
