@@ -53,9 +53,10 @@ image: ## build the image as an OCI archive in build/, and check it
 	deploy/image/build
 	deploy/image/check
 
-bench: ## how much later an application starts in a rich container
+bench: ## how much later an application starts in a rich container, and what an injection costs
 	.ci/install dumb-init=dumb-init
 	cargo bench --package rich --locked
+	cargo bench --package rich-pouch-webhook --locked
 
 bench-cluster: ## start and output of a systemd pod, on the test cluster, which must be up
 	e2e/bench

@@ -15,7 +15,7 @@ use crate::{
 /// pod lacks.
 pub(crate) fn choose(pod: &Pod, rich: &Rich) -> (Vec<usize>, Vec<Violation>) {
     let containers = &pod.spec.containers;
-    let find = |name: &str| containers.iter().position(|container| container.name == name);
+    let find = |name: &str| containers.iter().position(|container| container.name == *name);
     match &rich.containers {
         Containers::All => ((0..containers.len()).collect(), Vec::new()),
         Containers::Default => {
@@ -24,7 +24,7 @@ pub(crate) fn choose(pod: &Pod, rich: &Rich) -> (Vec<usize>, Vec<Violation>) {
             (named.or(first).into_iter().collect(), Vec::new())
         }
         Containers::Named(wanted) => {
-            let known: Vec<&str> = containers.iter().map(|it| it.name.as_str()).collect();
+            let known: Vec<&str> = containers.iter().map(|it| &*it.name).collect();
             let mut chosen = Vec::new();
             let mut violations = Vec::new();
             for name in wanted {
@@ -93,7 +93,7 @@ fn pid_one(pod: &Pod, violations: &mut Vec<Violation>) {
         .node_selector
         .as_ref()
         .and_then(|labels| labels.get("kubernetes.io/os"))
-        .is_some_and(|os| os == "windows")
+        .is_some_and(|os| *os == "windows")
     {
         violations.push(rules::WINDOWS.broken_at("spec.nodeSelector[kubernetes.io/os]"));
     }

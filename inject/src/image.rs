@@ -62,8 +62,8 @@ impl Lookup {
         let secrets = pod.spec.image_pull_secrets.iter().flatten();
         Self {
             images,
-            pull_secrets: secrets.map(|secret| secret.name.clone()).collect(),
-            service_account: pod.spec.service_account_name.clone(),
+            pull_secrets: secrets.map(|secret| secret.name.to_string()).collect(),
+            service_account: pod.spec.service_account_name.as_ref().map(ToString::to_string),
         }
     }
 
@@ -90,7 +90,7 @@ impl Architectures {
                 terms.push(Vec::new());
             }
             for term in &mut terms {
-                term.push(Requirement::In(vec![architecture.clone()]));
+                term.push(Requirement::In(vec![architecture.to_string()]));
             }
         }
         Self(terms)
@@ -109,13 +109,14 @@ impl Architectures {
 
 impl Requirement {
     /// What an expression says of the architecture; where that is nothing, any will do.
-    fn read(expression: &SelectorRequirement) -> Option<Self> {
+    fn read(expression: &SelectorRequirement<'_>) -> Option<Self> {
+        let values = || expression.values.iter().map(ToString::to_string).collect();
         if expression.key != ARCHITECTURE {
             return None;
         }
-        match expression.operator.as_str() {
-            "In" => Some(Self::In(expression.values.clone())),
-            "NotIn" => Some(Self::NotIn(expression.values.clone())),
+        match &*expression.operator {
+            "In" => Some(Self::In(values())),
+            "NotIn" => Some(Self::NotIn(values())),
             _ => None,
         }
     }
@@ -134,7 +135,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn included(spec: &Value) -> Vec<&'static str> {
-        let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+        let text = json!({"spec": spec}).to_string();
+        let pod: Pod<'_> = serde_json::from_str(&text).unwrap();
         let architectures = Architectures::of(&pod);
         ["amd64", "arm64", "s390x"].into_iter().filter(|it| architectures.include(it)).collect()
     }

@@ -4,6 +4,7 @@ use contract::{Rich, names};
 
 use crate::{
     program::{END_OF_FLAGS, RUN},
+    text::Text,
     view::Container,
 };
 
@@ -18,7 +19,7 @@ const STOP: &str = "stop";
 pub(crate) fn command(
     rich: &Rich,
     container: &Container,
-    program: &[String],
+    program: &[Text<'_>],
     grace: Option<i64>,
 ) -> Vec<String> {
     let mut flags = rich.flags();
@@ -40,7 +41,7 @@ pub(crate) fn command(
         // The kubelet expands $(NAME) in a command; what we put there means itself.
         .chain(flags.into_iter().map(|flag| flag.replace('$', "$$")))
         .chain([END_OF_FLAGS.to_owned()])
-        .chain(program.iter().cloned())
+        .chain(program.iter().map(ToString::to_string))
         .collect()
 }
 
@@ -53,11 +54,11 @@ pub(crate) fn stop_command(container: &Container) -> Option<Vec<String>> {
     };
     if let Some(exec) = &handler.exec {
         let users = exec.command.as_deref().unwrap_or_default();
-        if users.starts_with(&command) {
+        if matches!(users, [launcher, stop, ..] if *launcher == names::LAUNCHER && *stop == STOP) {
             return None;
         }
         command.push(END_OF_FLAGS.to_owned());
-        command.extend_from_slice(users);
+        command.extend(users.iter().map(ToString::to_string));
     } else if let Some(sleep) = &handler.sleep {
         command.push(format!("--sleep={}s", sleep.seconds));
     }

@@ -7,6 +7,7 @@
 
 mod check;
 mod image;
+mod json;
 mod known;
 mod launcher;
 mod operation;
@@ -14,10 +15,12 @@ mod parts;
 mod pod;
 mod program;
 mod settings;
+mod text;
 mod view;
 mod workload;
 
 pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
+pub use json::Json;
 pub use known::{Known, Level, Namespace};
 pub use operation::Operation;
 pub use settings::{Binaries, Privileged, Settings};

@@ -1,7 +1,8 @@
 //! The patch: RFC 6902 operations on explicit paths.
 
 use serde::Serialize;
-use serde_json::Value;
+
+use crate::json::Json;
 
 /// One operation of a JSON patch (RFC 6902), of the kinds that the injection needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,14 +13,14 @@ pub enum Operation {
         /// Where (RFC 6901).
         path: String,
         /// What.
-        value: Value,
+        value: Json,
     },
     /// Puts another value in the place of one that is there.
     Replace {
         /// Where (RFC 6901).
         path: String,
         /// What.
-        value: Value,
+        value: Json,
     },
     /// Takes out a value that is there.
     Remove {
@@ -29,11 +30,11 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub(crate) fn add(path: String, value: impl Into<Value>) -> Self {
+    pub(crate) fn add(path: String, value: impl Into<Json>) -> Self {
         Self::Add { path, value: value.into() }
     }
 
-    pub(crate) fn replace(path: String, value: impl Into<Value>) -> Self {
+    pub(crate) fn replace(path: String, value: impl Into<Json>) -> Self {
         Self::Replace { path, value: value.into() }
     }
 }

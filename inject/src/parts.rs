@@ -1,10 +1,11 @@
 //! What the injection adds to a pod as a whole: the init container and the volumes.
 
 use contract::names;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::{
     Binaries, Settings, VERSION,
+    json::{Json, object},
     view::{Container, Volume},
 };
 
@@ -24,48 +25,49 @@ fn install_command() -> [&'static str; 3] {
 /// It passes Pod Security "restricted" whatever the pod's own context says. It asks for what the
 /// first rich container asks for: a pod needs the most that any init container or all its
 /// containers together ask for, so that this raises nothing, and what admits the pod admits it.
-pub(crate) fn init_container(settings: &Settings, first: &Container) -> Value {
-    let mut container = json!({
-        "name": names::INIT_CONTAINER,
-        "image": settings.image,
-        "command": install_command(),
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": false,
-            "readOnlyRootFilesystem": true,
-            "runAsGroup": NOBODY,
-            "runAsNonRoot": true,
-            "runAsUser": NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "volumeMounts": [{"name": names::VOLUME, "mountPath": names::MOUNT}],
-    });
+pub(crate) fn init_container(settings: &Settings, first: &Container) -> Json {
+    let context = object([
+        ("allowPrivilegeEscalation", false.into()),
+        ("capabilities", object([("drop", ["ALL"].into())])),
+        ("privileged", false.into()),
+        ("readOnlyRootFilesystem", true.into()),
+        ("runAsGroup", NOBODY.into()),
+        ("runAsNonRoot", true.into()),
+        ("runAsUser", NOBODY.into()),
+        ("seccompProfile", object([("type", "RuntimeDefault".into())])),
+    ]);
+    let mount = object([("name", names::VOLUME.into()), ("mountPath", names::MOUNT.into())]);
+    let mut members = vec![
+        ("name", names::INIT_CONTAINER.into()),
+        ("image", settings.image.clone().into()),
+        ("command", install_command().into()),
+        ("securityContext", context),
+        ("volumeMounts", [mount].into()),
+    ];
     if let Some(policy) = &settings.image_pull_policy {
-        container["imagePullPolicy"] = policy.as_str().into();
+        members.push(("imagePullPolicy", policy.clone().into()));
     }
     let resources = resources(first);
     if !resources.is_empty() {
-        container["resources"] = resources.into();
+        members.push(("resources", Json::Object(resources)));
     }
-    container
+    Json::Object(members)
 }
 
 /// The cpu and memory of a container; no device or storage, which would be taken twice.
-fn resources(container: &Container) -> Map<String, Value> {
+fn resources(container: &Container) -> Vec<(&'static str, Json)> {
     let Some(resources) = &container.resources else {
-        return Map::new();
+        return Vec::new();
     };
     [("requests", &resources.requests), ("limits", &resources.limits)]
         .into_iter()
         .filter_map(|(name, amounts)| {
-            let amounts: Map<String, Value> = amounts
-                .iter()
-                .flatten()
-                .filter(|(resource, _)| matches!(resource.as_str(), "cpu" | "memory"))
-                .map(|(resource, amount)| (resource.clone(), amount.clone()))
+            let amounts = amounts.as_ref()?;
+            let amounts: Vec<_> = ["cpu", "memory"]
+                .into_iter()
+                .filter_map(|resource| Some((resource, amounts.get(resource)?.clone().into())))
                 .collect();
-            (!amounts.is_empty()).then(|| (name.to_owned(), amounts.into()))
+            (!amounts.is_empty()).then_some((name, Json::Object(amounts)))
         })
         .collect()
 }
@@ -76,19 +78,23 @@ pub(crate) fn is_our_init_container(container: &Container) -> bool {
 }
 
 /// The volume that brings the binaries.
-pub(crate) fn volume(settings: &Settings) -> Value {
-    let mut volume = match settings.binaries {
-        Binaries::InitContainer => json!({"emptyDir": {"sizeLimit": VOLUME_SIZE}}),
+pub(crate) fn volume(settings: &Settings) -> Json {
+    let image = || settings.image.clone().into();
+    let source = match settings.binaries {
+        Binaries::InitContainer => ("emptyDir", object([("sizeLimit", VOLUME_SIZE.into())])),
         Binaries::Image => match &settings.image_pull_policy {
-            Some(policy) => json!({"image": {"reference": settings.image, "pullPolicy": policy}}),
-            None => json!({"image": {"reference": settings.image}}),
+            Some(policy) => {
+                let policy = policy.clone().into();
+                ("image", object([("reference", image()), ("pullPolicy", policy)]))
+            }
+            None => ("image", object([("reference", image())])),
         },
         Binaries::Node => {
-            json!({"hostPath": {"path": node_folder(settings), "type": "Directory"}})
+            let path = node_folder(settings).into();
+            ("hostPath", object([("path", path), ("type", "Directory".into())]))
         }
     };
-    volume["name"] = names::VOLUME.into();
-    volume
+    object([("name", names::VOLUME.into()), source])
 }
 
 fn node_folder(settings: &Settings) -> String {
@@ -106,15 +112,13 @@ pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
     }
 }
 
-/// The /run of one container whose init boots the image.
+/// The /run of a container whose init boots the image, with the name that is the container's.
 ///
 /// systemd mounts a tmpfs there itself, but on top of what the kubelet mounted below, such as
 /// the token of the service account in /run/secrets.
-pub(crate) fn run_volume(container: &str) -> Value {
-    json!({
-        "name": run_volume_name(container),
-        "emptyDir": {"medium": "Memory", "sizeLimit": RUN_SIZE},
-    })
+pub(crate) fn run_volume(name: String) -> Json {
+    let source = object([("medium", "Memory".into()), ("sizeLimit", RUN_SIZE.into())]);
+    object([("name", name.into()), ("emptyDir", source)])
 }
 
 /// The name of a container's /run volume, which like every name is no longer than 63 characters.

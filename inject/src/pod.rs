@@ -1,11 +1,12 @@
 //! A pod: what is to be done with it.
 
 use contract::{Key, Reading, Rich, names};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Binaries, Error, Operation, Outcome, Settings, VERSION, check,
     image::Lookup,
+    json::{Json, object},
     known::Known,
     launcher,
     operation::token,
@@ -17,7 +18,7 @@ use crate::{
 const RUN: &str = "/run";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod = serde_json::from_str(object)
+    let pod: Pod<'_> = serde_json::from_str(object)
         .map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })?;
     Ok(plan(&pod, settings, known))
 }
@@ -26,7 +27,7 @@ pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<
 pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
     let annotations = pod.metadata.annotations.iter().flatten();
     let Reading { rich, mut violations } =
-        contract::read(annotations.map(|(name, value)| (name.as_str(), value.as_str())));
+        contract::read(annotations.map(|(name, value)| (&**name, &**value)));
     let Some(rich) = rich else {
         return Outcome { violations, ..Outcome::default() };
     };
@@ -45,7 +46,7 @@ pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
 }
 
 struct Patch<'a> {
-    pod: &'a Pod,
+    pod: &'a Pod<'a>,
     rich: &'a Rich,
     settings: &'a Settings,
     known: &'a Known,
@@ -70,7 +71,7 @@ impl Patch<'_> {
     }
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
-        let rich: Vec<&str> = containers.iter().map(|(_, it)| it.name.as_str()).collect();
+        let rich: Vec<&str> = containers.iter().map(|(_, it)| &*it.name).collect();
         let status = json!({"version": VERSION, "containers": rich}).to_string();
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
@@ -79,24 +80,29 @@ impl Patch<'_> {
     }
 
     fn volumes(&mut self, containers: &[(usize, &Container)]) {
-        let mut wanted = vec![parts::volume(self.settings)];
-        if self.rich.mode.boots_the_image() {
-            let without = containers.iter().filter(|(_, container)| needs_run(container));
-            wanted.extend(without.map(|(_, container)| parts::run_volume(&container.name)));
-        }
         let known = self.pod.volumes();
+        let is_missing = |name: &str| known.iter().all(|volume| volume.name != *name);
         let binaries = known.iter().position(|volume| volume.name == names::VOLUME);
         let is_current = |index: usize| parts::is_current(&known[index], self.settings);
-        if let Some(index) = binaries.filter(|index| !is_current(*index)) {
-            let path = format!("/spec/volumes/{index}");
-            self.outcome.operations.push(Operation::replace(path, wanted.swap_remove(0)));
+        let mut missing = Vec::new();
+        match binaries {
+            None => missing.push(parts::volume(self.settings)),
+            Some(index) if is_current(index) => {}
+            Some(index) => {
+                let volume = parts::volume(self.settings);
+                let path = format!("/spec/volumes/{index}");
+                self.outcome.operations.push(Operation::replace(path, volume));
+            }
         }
         let from_node = self.settings.binaries == Binaries::Node;
         self.outcome.adds_host_path = from_node && !binaries.is_some_and(is_current);
-        let missing =
-            wanted.into_iter().filter(|it| known.iter().all(|volume| it["name"] != *volume.name));
+        if self.rich.mode.boots_the_image() {
+            let without = containers.iter().filter(|(_, container)| needs_run(container));
+            let names = without.map(|(_, container)| parts::run_volume_name(&container.name));
+            missing.extend(names.filter(|name| is_missing(name)).map(parts::run_volume));
+        }
         let is_there = self.pod.spec.volumes.is_some();
-        self.append("/spec/volumes", is_there, missing.collect());
+        self.append("/spec/volumes", is_there, missing);
     }
 
     /// What the kubelet may need for our image. Where the pod names none, its ServiceAccount's are
@@ -108,7 +114,7 @@ impl Patch<'_> {
         let known = self.pod.spec.image_pull_secrets.as_deref().unwrap_or_default();
         let wanted = self.settings.image_pull_secrets.iter();
         let missing = wanted.filter(|name| known.iter().all(|it| it.name != **name));
-        let missing = missing.map(|name| json!({"name": name})).collect();
+        let missing = missing.map(|name| object([("name", name.clone().into())])).collect();
         let is_there = self.pod.spec.image_pull_secrets.is_some();
         self.append("/spec/imagePullSecrets", is_there, missing);
     }
@@ -117,13 +123,16 @@ impl Patch<'_> {
     fn node(&mut self) {
         let labels = self.pod.spec.node_selector.as_ref();
         let ready = labels.and_then(|labels| labels.get(names::NODE_READY));
-        if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| it == VERSION) {
+        if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| *it == VERSION) {
             return;
         }
         if labels.is_some() {
             self.add(format!("/spec/nodeSelector/{}", token(names::NODE_READY)), VERSION);
         } else {
-            self.add("/spec/nodeSelector".to_owned(), json!({names::NODE_READY: VERSION}));
+            self.add(
+                "/spec/nodeSelector".to_owned(),
+                object([(names::NODE_READY, VERSION.into())]),
+            );
         }
     }
 
@@ -139,9 +148,9 @@ impl Patch<'_> {
         }
         match there {
             // Left by an earlier version, in a manifest that was read from a cluster.
-            Some(index) if known[index].image.as_ref() != Some(&self.settings.image) => {
+            Some(index) if known[index].image.as_deref() != Some(&*self.settings.image) => {
                 let path = format!("/spec/initContainers/{index}/image");
-                let image = self.settings.image.as_str();
+                let image = self.settings.image.clone();
                 self.outcome.operations.push(Operation::replace(path, image));
             }
             Some(_) => {}
@@ -150,7 +159,7 @@ impl Patch<'_> {
                 if self.pod.spec.init_containers.is_some() {
                     self.add("/spec/initContainers/0".to_owned(), container);
                 } else {
-                    self.add("/spec/initContainers".to_owned(), json!([container]));
+                    self.add("/spec/initContainers".to_owned(), [container]);
                 }
             }
         }
@@ -177,10 +186,11 @@ impl Patch<'_> {
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
         let command = launcher::command(self.rich, container, &program, grace);
-        if container.command.is_none() {
-            self.add(format!("{at}/command"), command);
-        } else if container.command.as_ref() != Some(&command) {
-            self.outcome.operations.push(Operation::replace(format!("{at}/command"), command));
+        let path = format!("{at}/command");
+        match &container.command {
+            None => self.add(path, command),
+            Some(words) if *words == command => {}
+            Some(_) => self.outcome.operations.push(Operation::replace(path, command)),
         }
     }
 
@@ -189,7 +199,7 @@ impl Patch<'_> {
     fn env(&mut self, at: &str, container: &Container) {
         let mut missing = Vec::new();
         for (name, value) in [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())] {
-            let variable = json!({"name": name, "value": value});
+            let variable = object([("name", name.into()), ("value", value.into())]);
             let known = container.env().iter().enumerate().filter(|(_, it)| it.name == name);
             let mut is_there = false;
             for (index, other) in known {
@@ -210,7 +220,7 @@ impl Patch<'_> {
         if container.security_context.is_some() {
             self.add(format!("{at}/securityContext/privileged"), true);
         } else {
-            self.add(format!("{at}/securityContext"), json!({"privileged": true}));
+            self.add(format!("{at}/securityContext"), object([("privileged", true.into())]));
         }
         let (mode, name) = (self.rich.mode.name(), &container.name);
         self.outcome.warnings.push(match self.rich.privileged {
@@ -223,33 +233,36 @@ impl Patch<'_> {
         let Some(command) = launcher::stop_command(container) else {
             return;
         };
-        let handler = json!({"exec": {"command": command}});
+        let handler = object([("exec", object([("command", command.into())]))]);
         if container.lifecycle.is_some() {
             self.add(format!("{at}/lifecycle/preStop"), handler);
         } else {
-            self.add(format!("{at}/lifecycle"), json!({"preStop": handler}));
+            self.add(format!("{at}/lifecycle"), object([("preStop", handler)]));
         }
     }
 
     fn mounts(&mut self, at: &str, container: &Container) {
         let mut missing = Vec::new();
         if !container.mounts_at(names::MOUNT) {
-            missing
-                .push(json!({"name": names::VOLUME, "mountPath": names::MOUNT, "readOnly": true}));
+            missing.push(object([
+                ("name", names::VOLUME.into()),
+                ("mountPath", names::MOUNT.into()),
+                ("readOnly", true.into()),
+            ]));
         }
         if self.rich.mode.boots_the_image() && !container.mounts_at(RUN) && needs_run(container) {
             let name = parts::run_volume_name(&container.name);
-            missing.push(json!({"name": name, "mountPath": RUN}));
+            missing.push(object([("name", name.into()), ("mountPath", RUN.into())]));
         }
         self.append(&format!("{at}/volumeMounts"), container.volume_mounts.is_some(), missing);
     }
 
-    fn add(&mut self, path: String, value: impl Into<Value>) {
+    fn add(&mut self, path: String, value: impl Into<Json>) {
         self.outcome.operations.push(Operation::add(path, value));
     }
 
     /// Adds values at the end of a list that may not be there yet.
-    fn append(&mut self, list: &str, is_there: bool, values: Vec<Value>) {
+    fn append(&mut self, list: &str, is_there: bool, values: Vec<Json>) {
         if is_there {
             for value in values {
                 self.add(format!("{list}/-"), value);

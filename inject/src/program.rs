@@ -6,6 +6,7 @@ use contract::{Violation, names, rules};
 
 use crate::{
     image::{Architectures, Entrypoints, Image},
+    text::Text,
     view::{Container, Pod},
 };
 
@@ -17,7 +18,7 @@ pub(crate) const END_OF_FLAGS: &str = "--";
 /// What a container runs, as far as it is known.
 pub(crate) enum Program<'a> {
     /// These words, and behind them the container's `args`.
-    Known(Cow<'a, [String]>),
+    Known(Cow<'a, [Text<'a>]>),
     /// What its image says, and that has not been looked up.
     OfImage(Image),
     /// What its image says, which is no help for this reason.
@@ -28,7 +29,11 @@ pub(crate) enum Program<'a> {
 
 impl<'a> Program<'a> {
     /// What a container of the pod runs.
-    pub(crate) fn of(pod: &Pod, container: &'a Container, entrypoints: &'a Entrypoints) -> Self {
+    pub(crate) fn of(
+        pod: &Pod<'_>,
+        container: &'a Container<'_>,
+        entrypoints: &'a Entrypoints,
+    ) -> Self {
         let (words, is_ours) = users_words(container);
         // Behind our launcher, the image's entrypoint has no say any more.
         if !words.is_empty() || (is_ours && container.has_args()) {
@@ -37,7 +42,7 @@ impl<'a> Program<'a> {
         let Some(name) = container.image.as_ref().filter(|name| !name.is_empty()) else {
             return Self::Nothing;
         };
-        let image = Image { name: name.clone(), architectures: Architectures::of(pod) };
+        let image = Image { name: name.to_string(), architectures: Architectures::of(pod) };
         match entrypoints.get(&image) {
             None => Self::OfImage(image),
             Some(Err(reason)) => Self::Unknown(reason),
@@ -45,7 +50,8 @@ impl<'a> Program<'a> {
                 let cmd = if container.has_args() { &[] } else { found.cmd.as_slice() };
                 let words = found.entrypoint.iter().chain(cmd);
                 // The kubelet expands $(NAME) in a pod's command, but not in an image's.
-                let words: Vec<String> = words.map(|word| word.replace('$', "$$")).collect();
+                let words: Vec<Text<'_>> =
+                    words.map(|word| word.replace('$', "$$").into()).collect();
                 if words.is_empty() && !container.has_args() {
                     return Self::Unknown("it has neither an entrypoint nor a cmd");
                 }
@@ -71,13 +77,13 @@ impl<'a> Program<'a> {
 
 /// What the user wrote as the command, behind ours where the container is rich already; and
 /// whether it is.
-fn users_words(container: &Container) -> (&[String], bool) {
+fn users_words<'a>(container: &'a Container<'_>) -> (&'a [Text<'a>], bool) {
     let command = container.command.as_deref().unwrap_or_default();
     let is_ours = matches!(command, [launcher, run, ..]
-        if launcher == names::LAUNCHER && run == RUN);
+        if *launcher == names::LAUNCHER && *run == RUN);
     if !is_ours {
         return (command, false);
     }
-    let flags = command.iter().take_while(|word| *word != END_OF_FLAGS).count();
+    let flags = command.iter().take_while(|word| **word != END_OF_FLAGS).count();
     (command.get(flags + 1..).unwrap_or_default(), true)
 }

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
+
+use crate::text::Text;
 
 /// A pod, or a pod template.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Pod {
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(crate) struct Pod<'a> {
     #[serde(default, deserialize_with = "null_as_default")]
-    pub metadata: Metadata,
+    pub metadata: Metadata<'a>,
     #[serde(default, deserialize_with = "null_as_default")]
-    pub spec: PodSpec,
+    pub spec: PodSpec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Metadata {
-    pub annotations: Option<BTreeMap<String, String>>,
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+pub(crate) struct Metadata<'a> {
+    pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference>,
 }
@@ -29,71 +32,72 @@ pub(crate) struct OwnerReference {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct PodSpec {
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct PodSpec<'a> {
     #[serde(rename = "hostPID")]
     pub host_pid: Option<bool>,
     pub share_process_namespace: Option<bool>,
     pub termination_grace_period_seconds: Option<i64>,
-    pub os: Option<Os>,
-    pub node_selector: Option<BTreeMap<String, String>>,
-    pub affinity: Option<Affinity>,
-    pub image_pull_secrets: Option<Vec<LocalReference>>,
-    pub service_account_name: Option<String>,
+    pub os: Option<Os<'a>>,
+    pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    pub affinity: Option<Affinity<'a>>,
+    pub image_pull_secrets: Option<Vec<LocalReference<'a>>>,
+    pub service_account_name: Option<Text<'a>>,
     pub security_context: Option<SecurityContext>,
     #[serde(deserialize_with = "null_as_default")]
-    pub containers: Vec<Container>,
-    pub init_containers: Option<Vec<Container>>,
-    pub volumes: Option<Vec<Volume>>,
+    pub containers: Vec<Container<'a>>,
+    pub init_containers: Option<Vec<Container<'a>>>,
+    pub volumes: Option<Vec<Volume<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Os {
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(crate) struct Os<'a> {
     #[serde(default)]
-    pub name: String,
+    pub name: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Affinity {
-    pub node_affinity: Option<NodeAffinity>,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Affinity<'a> {
+    pub node_affinity: Option<NodeAffinity<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct NodeAffinity {
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct NodeAffinity<'a> {
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    pub required: Option<NodeSelector>,
+    pub required: Option<NodeSelector<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct NodeSelector {
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct NodeSelector<'a> {
     #[serde(deserialize_with = "null_as_default")]
-    pub node_selector_terms: Vec<NodeSelectorTerm>,
+    pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct NodeSelectorTerm {
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct NodeSelectorTerm<'a> {
     #[serde(deserialize_with = "null_as_default")]
-    pub match_expressions: Vec<SelectorRequirement>,
+    pub match_expressions: Vec<SelectorRequirement<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct SelectorRequirement {
-    pub key: String,
-    pub operator: String,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct SelectorRequirement<'a> {
+    pub key: Text<'a>,
+    pub operator: Text<'a>,
     #[serde(deserialize_with = "null_as_default")]
-    pub values: Vec<String>,
+    pub values: Vec<Text<'a>>,
 }
 
 /// An object of the pod's namespace, by name.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct LocalReference {
-    pub name: String,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct LocalReference<'a> {
+    pub name: Text<'a>,
 }
 
 /// What a pod's and a container's security context have in common, and the container's own.
@@ -107,46 +111,46 @@ pub(crate) struct SecurityContext {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Container {
-    pub name: String,
-    pub image: Option<String>,
-    pub command: Option<Vec<String>>,
-    pub args: Option<Vec<String>>,
-    pub env: Option<Vec<EnvVar>>,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Container<'a> {
+    pub name: Text<'a>,
+    pub image: Option<Text<'a>>,
+    pub command: Option<Vec<Text<'a>>>,
+    pub args: Option<Vec<Text<'a>>>,
+    pub env: Option<Vec<EnvVar<'a>>>,
     pub security_context: Option<SecurityContext>,
-    pub lifecycle: Option<Lifecycle>,
-    pub volume_mounts: Option<Vec<VolumeMount>>,
-    pub resources: Option<Resources>,
-    pub termination_message_path: Option<String>,
+    pub lifecycle: Option<Lifecycle<'a>>,
+    pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
+    pub resources: Option<Resources<'a>>,
+    pub termination_message_path: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct EnvVar {
-    pub name: String,
-    pub value: Option<String>,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct EnvVar<'a> {
+    pub name: Text<'a>,
+    pub value: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Lifecycle {
-    pub pre_stop: Option<Handler>,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Lifecycle<'a> {
+    pub pre_stop: Option<Handler<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Handler {
-    pub exec: Option<Exec>,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Handler<'a> {
+    pub exec: Option<Exec<'a>>,
     pub sleep: Option<Sleep>,
-    pub http_get: Option<Value>,
-    pub tcp_socket: Option<Value>,
+    pub http_get: Option<IgnoredAny>,
+    pub tcp_socket: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Exec {
-    pub command: Option<Vec<String>>,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Exec<'a> {
+    pub command: Option<Vec<Text<'a>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -156,39 +160,39 @@ pub(crate) struct Sleep {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct VolumeMount {
-    pub name: String,
-    pub mount_path: String,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct VolumeMount<'a> {
+    pub name: Text<'a>,
+    pub mount_path: Text<'a>,
     pub read_only: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Resources {
-    pub requests: Option<BTreeMap<String, Value>>,
-    pub limits: Option<BTreeMap<String, Value>>,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Resources<'a> {
+    pub requests: Option<BTreeMap<Text<'a>, Value>>,
+    pub limits: Option<BTreeMap<Text<'a>, Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Volume {
-    pub name: String,
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Volume<'a> {
+    pub name: Text<'a>,
     pub empty_dir: Option<Value>,
-    pub host_path: Option<HostPath>,
-    pub image: Option<ImageVolume>,
+    pub host_path: Option<HostPath<'a>>,
+    pub image: Option<ImageVolume<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct HostPath {
-    pub path: String,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct HostPath<'a> {
+    pub path: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ImageVolume {
-    pub reference: String,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct ImageVolume<'a> {
+    pub reference: Text<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.
@@ -198,22 +202,22 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-impl Pod {
+impl<'a> Pod<'a> {
     pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+        self.metadata.annotations.as_ref()?.get(name).map(|value| &**value)
     }
 
-    pub(crate) fn init_containers(&self) -> &[Container] {
+    pub(crate) fn init_containers(&self) -> &[Container<'a>] {
         self.spec.init_containers.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn volumes(&self) -> &[Volume] {
+    pub(crate) fn volumes(&self) -> &[Volume<'a>] {
         self.spec.volumes.as_deref().unwrap_or_default()
     }
 }
 
-impl Container {
-    pub(crate) fn mounts(&self) -> &[VolumeMount] {
+impl<'a> Container<'a> {
+    pub(crate) fn mounts(&self) -> &[VolumeMount<'a>] {
         self.volume_mounts.as_deref().unwrap_or_default()
     }
 
@@ -221,7 +225,7 @@ impl Container {
         self.args.as_ref().is_some_and(|args| !args.is_empty())
     }
 
-    pub(crate) fn env(&self) -> &[EnvVar] {
+    pub(crate) fn env(&self) -> &[EnvVar<'a>] {
         self.env.as_deref().unwrap_or_default()
     }
 
@@ -229,7 +233,7 @@ impl Container {
         self.security_context.as_ref()?.privileged
     }
 
-    pub(crate) fn pre_stop(&self) -> Option<&Handler> {
+    pub(crate) fn pre_stop(&self) -> Option<&Handler<'a>> {
         self.lifecycle.as_ref()?.pre_stop.as_ref()
     }
 
@@ -238,7 +242,7 @@ impl Container {
     }
 }
 
-impl VolumeMount {
+impl VolumeMount<'_> {
     /// The mount path without the slashes that mean nothing at its end.
     pub(crate) fn path(&self) -> &str {
         self.mount_path.trim_end_matches('/')

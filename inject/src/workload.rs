@@ -12,6 +12,7 @@ use crate::{
     known::{Known, Level},
     operation::token,
     pod,
+    text::Text,
     view::{Metadata, Pod},
 };
 
@@ -61,7 +62,7 @@ pub(crate) fn find<'a>(group: &str, kind: &str, settings: &'a Settings) -> Optio
     KINDS.iter().chain(&settings.workloads).find(|it| it.group == group && it.kind == kind)
 }
 
-type Annotations = BTreeMap<String, String>;
+type Annotations<'a> = BTreeMap<Text<'a>, Text<'a>>;
 
 pub(crate) fn judge(
     kind: &Workload,
@@ -131,34 +132,34 @@ impl Workload {
     }
 }
 
-struct Object {
-    metadata: Metadata,
-    template: Pod,
+struct Object<'a> {
+    metadata: Metadata<'a>,
+    template: Pod<'a>,
     /// Whether the template has metadata at all.
     template_has_metadata: bool,
 }
 
-impl Object {
+impl<'a> Object<'a> {
     /// Reads it; nothing where it has no template.
-    fn read(kind: &Workload, json: &str) -> Result<Option<Self>, Error> {
+    fn read(kind: &Workload, json: &'a str) -> Result<Option<Self>, Error> {
         Self::parse(kind, json)
             .map_err(|source| Error::Unreadable { kind: kind.kind.to_string(), source })
     }
 
-    fn parse(kind: &Workload, json: &str) -> Result<Option<Self>, serde_json::Error> {
+    fn parse(kind: &Workload, json: &'a str) -> Result<Option<Self>, serde_json::Error> {
         #[derive(Deserialize)]
-        struct Head {
-            #[serde(default)]
-            metadata: Metadata,
+        struct Head<'a> {
+            #[serde(borrow, default)]
+            metadata: Metadata<'a>,
         }
         #[derive(Deserialize)]
         struct TemplateHead {
             metadata: Option<serde::de::IgnoredAny>,
         }
-        let head: Head = serde_json::from_str(json)?;
+        let head: Head<'a> = serde_json::from_str(json)?;
         let mut template = json;
         for name in kind.template.split('.') {
-            let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(template)?;
+            let members: Option<BTreeMap<Text<'a>, &'a RawValue>> = serde_json::from_str(template)?;
             let Some(member) = members.as_ref().and_then(|it| it.get(name)) else {
                 return Ok(None);
             };
@@ -178,22 +179,29 @@ impl Object {
 }
 
 /// Our annotations of an object, but for the one that is output only.
-fn ours(annotations: Option<&Annotations>) -> impl Iterator<Item = (&String, &String)> {
+fn ours<'m, 'a>(
+    annotations: Option<&'m Annotations<'a>>,
+) -> impl Iterator<Item = (&'m Text<'a>, &'m Text<'a>)> {
     annotations
         .into_iter()
         .flatten()
-        .filter(|(name, _)| name.starts_with(PREFIX) && *name != Key::Status.name())
+        .filter(|(name, _)| name.starts_with(PREFIX) && **name != *Key::Status.name())
 }
 
 /// Carries our annotations from a workload into its template, in `new` and in the patch.
 ///
 /// A key that the template itself has wins. One that was carried before, which is told by its
 /// value being the one that the workload had, follows the workload's.
-fn carry(kind: &Workload, old: Option<&Object>, new: &mut Object, outcome: &mut Outcome) {
+fn carry<'a>(
+    kind: &Workload,
+    old: Option<&Object<'a>>,
+    new: &mut Object<'a>,
+    outcome: &mut Outcome,
+) {
     let before = old.and_then(|old| old.metadata.annotations.as_ref());
     let mut wanted = new.template.metadata.annotations.clone().unwrap_or_default();
     let had_annotations = new.template.metadata.annotations.is_some();
-    let was = |name: &String| before.and_then(|before| before.get(name));
+    let was = |name: &Text<'a>| before.and_then(|before| before.get(name));
     for (name, value) in ours(new.metadata.annotations.as_ref()) {
         let own = wanted.get(name);
         if own.is_none() || own == was(name) {
@@ -211,7 +219,7 @@ fn carry(kind: &Workload, old: Option<&Object>, new: &mut Object, outcome: &mut 
         new.template.metadata.annotations = had_annotations.then_some(current);
         return;
     }
-    let mut changed: Vec<&str> = current.keys().chain(wanted.keys()).map(String::as_str).collect();
+    let mut changed: Vec<&str> = current.keys().chain(wanted.keys()).map(|name| &**name).collect();
     changed.sort_unstable();
     changed.dedup();
     changed.retain(|name| current.get(*name) != wanted.get(*name));
@@ -250,8 +258,8 @@ fn operations(
     has_metadata: bool,
     has_annotations: bool,
     changed: &[&str],
-    current: &Annotations,
-    wanted: &Annotations,
+    current: &Annotations<'_>,
+    wanted: &Annotations<'_>,
 ) -> Vec<Operation> {
     if !has_metadata {
         return vec![Operation::add(
@@ -268,8 +276,8 @@ fn operations(
             let path = format!("{template}/metadata/annotations/{}", token(name));
             match (wanted.get(*name), current.contains_key(*name)) {
                 (None, _) => Operation::Remove { path },
-                (Some(value), true) => Operation::replace(path, value.as_str()),
-                (Some(value), false) => Operation::add(path, value.as_str()),
+                (Some(value), true) => Operation::replace(path, value.to_string()),
+                (Some(value), false) => Operation::add(path, value.to_string()),
             }
         })
         .collect()

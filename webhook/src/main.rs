@@ -29,7 +29,14 @@ fn main() -> ExitCode {
     // given its provider.
     let _ = ring::default_provider().install_default();
     let arguments = Arguments::parse();
-    log::start(&arguments.log);
+    // Dropped last: what was logged is written before the program ends.
+    let _log = match log::start(&arguments.log) {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("cannot start the thread that writes the log: {error}; allow more threads");
+            return ExitCode::FAILURE;
+        }
+    };
     // Two threads: one large object does not keep the others waiting, and memory stays small.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {

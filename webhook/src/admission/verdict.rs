@@ -91,11 +91,11 @@ impl From<Unreadable> for Verdict {
 pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Error> {
     let (patch, status) = match &verdict.decision {
         Decision::Allow => (None, None),
-        Decision::Patch(operations) => (Some(ByteString(serde_json::to_vec(operations)?)), None),
+        Decision::Patch(operations) => (Some(ByteString(json(operations)?)), None),
         Decision::Deny(violations) => (None, Some(Status::denied(violations))),
         Decision::Unreadable(reason) => (None, Some(Status::unreadable(reason))),
     };
-    serde_json::to_vec(&Review {
+    json(&Review {
         api_version: API_VERSION,
         kind: KIND,
         response: Response {
@@ -107,6 +107,13 @@ pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Err
             status,
         },
     })
+}
+
+/// Has room at once for what a patch needs, instead of moving it each time that it has grown.
+fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = Vec::with_capacity(4096);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text)
 }
 
 #[derive(Serialize)]

@@ -1,11 +1,18 @@
 //! The log: lines on standard output.
 
+mod output;
+
+use std::io;
+
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use self::output::Guard;
+use self::output::Output;
 use crate::arguments::{LogArguments, LogFormat};
 
-/// Begins to log.
-pub fn start(arguments: &LogArguments) {
+/// Begins to log, until the guard is dropped.
+pub fn start(arguments: &LogArguments) -> io::Result<Guard> {
+    let (output, guard) = Output::start()?;
     // Other crates' lines may hold what must not be logged, and failures of theirs that matter
     // come to us.
     let ours = Targets::new()
@@ -17,11 +24,13 @@ pub fn start(arguments: &LogArguments) {
             .with(
                 fmt::layer()
                     .json()
+                    .with_writer(output)
                     .flatten_event(true)
                     .with_current_span(false)
                     .with_span_list(false),
             )
             .init(),
-        LogFormat::Text => registry.with(fmt::layer().with_ansi(false)).init(),
+        LogFormat::Text => registry.with(fmt::layer().with_ansi(false).with_writer(output)).init(),
     }
+    Ok(guard)
 }

@@ -1,0 +1,141 @@
+//! The question, as an API server asks it, and whether the answer is an injection.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+
+/// The review of the creation of a systemd pod with an initscript, the most that an injection
+/// has to do, whose JSON has `size` bytes.
+pub(crate) fn of_a_pod(size: usize) -> Bytes {
+    let mut pod = pod();
+    let mut missing = size.checked_sub(pod.to_string().len()).unwrap();
+    let env = pod["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+    while missing > 0 {
+        let name = format!("APPLICATION_SETTING_{}", env.len());
+        let empty = json!({"name": name, "value": ""}).to_string().len() + ",".len();
+        // The last takes what is left, for which no other would have room.
+        let value = if missing < 2 * (empty + VALUE) { missing - empty } else { VALUE };
+        env.push(json!({"name": name, "value": "v".repeat(value)}));
+        missing -= empty + value;
+    }
+    assert_eq!(pod.to_string().len(), size);
+    review(&pod).to_string().into()
+}
+
+/// The usual length of a variable.
+const VALUE: usize = 40;
+
+/// The answer has a patch, and it is the one that makes the container a machine.
+pub(crate) fn assert_injection(answer: &[u8]) {
+    let review: Value = serde_json::from_slice(answer).unwrap();
+    let response = &review["response"];
+    assert_eq!(response["allowed"], true, "{review}");
+    let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    let operations: Vec<Value> = serde_json::from_slice(&patch).unwrap();
+    let command = operations.iter().find(|it| it["path"] == "/spec/containers/0/command");
+    assert_eq!(command.unwrap()["value"][0], contract::names::LAUNCHER, "{operations:?}");
+}
+
+fn review(pod: &Value) -> Value {
+    let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+    let resource = json!({"group": "", "version": "v1", "resource": "pods"});
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": kind, "requestKind": kind,
+            "resource": resource, "requestResource": resource,
+            "namespace": "shop",
+            "operation": "CREATE",
+            "userInfo": {
+                "username": "system:serviceaccount:kube-system:replicaset-controller",
+                "uid": "41ed9b2e-2d4c-4b3a-9f0e-0c8a7a1f8d3c",
+                "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system",
+                           "system:authenticated"],
+            },
+            "object": pod,
+            "oldObject": null,
+            "dryRun": false,
+            "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
+        },
+    })
+}
+
+fn pod() -> Value {
+    let mount = json!({"name": "kube-api-access-x7k2p", "readOnly": true,
+                       "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+                       "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1,
+                       "failureThreshold": 3});
+    let amounts = json!({"cpu": "500m", "memory": "512Mi"});
+    let toleration = |key: &str| {
+        json!({"key": format!("node.kubernetes.io/{key}"),
+        "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+    };
+    json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {
+            "generateName": "frontend-6c9f8d7b5d-",
+            "namespace": "shop",
+            "labels": {"app": "frontend", "pod-template-hash": "6c9f8d7b5d"},
+            "annotations": {
+                "rich.pouch/mode": "systemd",
+                "rich.pouch/initscript": "/opt/prepare.sh --quick",
+                "kubectl.kubernetes.io/default-container": "app",
+            },
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+                "name": "frontend-6c9f8d7b5d", "uid": "0e5e6c2c-5f0e-4c56-a4c3-9b4f4f1f3c77",
+                "controller": true, "blockOwnerDeletion": true}],
+        },
+        "spec": {
+            "volumes": [
+                {"name": "settings", "configMap": {"name": "frontend", "defaultMode": 420}},
+                {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                    {"configMap": {"name": "kube-root-ca.crt",
+                                   "items": [{"key": "ca.crt", "path": "ca.crt"}]}}]}},
+            ],
+            "containers": [
+                {
+                    "name": "app",
+                    "image": "registry.example/shop/frontend:1.42.0",
+                    "command": ["/usr/bin/frontend"],
+                    "args": ["--listen=:8080", "--settings=/etc/frontend/settings.yaml"],
+                    "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                    "env": [{"name": "POD_IP", "valueFrom": {
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}],
+                    "resources": {"limits": amounts, "requests": amounts},
+                    "volumeMounts": [{"name": "settings", "mountPath": "/etc/frontend"}, mount],
+                    "livenessProbe": probe,
+                    "readinessProbe": probe,
+                    "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File",
+                    "imagePullPolicy": "IfNotPresent",
+                },
+                {
+                    "name": "proxy",
+                    "image": "registry.example/proxy:3.1",
+                    "args": ["--upstream=http://127.0.0.1:8080"],
+                    "resources": {},
+                    "volumeMounts": [mount],
+                    "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File",
+                    "imagePullPolicy": "IfNotPresent",
+                },
+            ],
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst",
+            "serviceAccountName": "default",
+            "serviceAccount": "default",
+            "securityContext": {},
+            "schedulerName": "default-scheduler",
+            "tolerations": [toleration("not-ready"), toleration("unreachable")],
+            "priority": 0,
+            "enableServiceLinks": true,
+            "preemptionPolicy": "PreemptLowerPriority",
+        },
+    })
+}
