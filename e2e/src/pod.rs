@@ -4,7 +4,9 @@ use futures::{AsyncBufRead, AsyncBufReadExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::{
     Api,
-    api::{AttachParams, DeleteParams, ListParams, LogParams, WatchEvent, WatchParams},
+    api::{
+        AttachParams, AttachedProcess, DeleteParams, ListParams, LogParams, WatchEvent, WatchParams,
+    },
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -171,6 +173,12 @@ impl RunningPod {
         read.0.and(read.1).expect("output");
         process.join().await.expect("an exec that ends");
         out + &err
+    }
+
+    /// `kubectl exec` of what goes on.
+    pub async fn enter(&self, command: &[&str]) -> AttachedProcess {
+        let params = AttachParams::default().container("app");
+        self.pods.exec(&self.name, command.iter().copied(), &params).await.expect("an exec")
     }
 
     /// Waits until a command in the container prints what is looked for.

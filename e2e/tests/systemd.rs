@@ -198,8 +198,11 @@ async fn a_deletion_stops_the_application_first_and_gives_it_its_time() {
         let pod = ns.run(&shell(script).grace(12)).await;
         pod.logs_with("up").await;
         let follow = pod.follow().await;
-        assert_eq!(pod.delete_and_see_the_end().await, 5);
+        // Whoever is inside does not hold the end up.
+        let _inside = pod.enter(&["sleep", "10000"]).await;
+        let code = pod.delete_and_see_the_end().await;
         let log = follow.await;
+        assert_eq!(code, 5, "{log}");
         let at = |mark: &str| -> u64 {
             let time = log.lines().find_map(|line| line.strip_prefix(mark)?.parse().ok());
             time.unwrap_or_else(|| panic!("{mark} with a time: {log}"))

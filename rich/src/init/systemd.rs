@@ -215,7 +215,7 @@ fn application(program: &str, request: &Request) -> String {
          \n\
          [Service]\n\
          ExecStart={program} exec\n\
-         ExecStop={program} terminate\n\
+         ExecStop=-{program} terminate\n\
          ExecStopPost={program} ended\n\
          {restart}\n\
          TimeoutStopSec={grace}s\n\

@@ -15,7 +15,8 @@ use rustix::{
 };
 
 use super::{
-    FOLDER, SPEC, Spec, UNIT, exit_code, spec::Init, streams, supervise::supervisor, systemctl,
+    FOLDER, SPEC, Spec, UNIT, exit_code, keep_exit_code, spec::Init, streams,
+    supervise::supervisor, systemctl,
 };
 use crate::{
     Strings,
@@ -31,6 +32,8 @@ const NEVER_RAN: u8 = 143;
 /// How often an init that is not up yet is asked, and how long between.
 const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often it is looked for who is still there.
+const PACE: Duration = Duration::from_millis(10);
 /// How long before the end of the grace period whatever is left is killed, so that the container
 /// ends with the application's exit code and not by the kubelet.
 const LAST: Duration = Duration::from_secs(1);
@@ -103,14 +106,46 @@ fn watch(grace: Duration, start: Duration, env: Strings) {
     if !matches!(sys::fork(), Ok(Forked::Child)) {
         return;
     }
-    let until = |end: Duration| sleep(end.saturating_sub(now()));
-    until(start + grace.saturating_sub(reserve(grace)));
-    let _ = systemctl::run(&["kill", "--signal=KILL", UNIT], env);
-    until(start + grace.saturating_sub(LAST));
-    let _ = systemctl::exit(exit_code().unwrap_or(128 + number::KILL), env);
-    // systemd waits for nobody who is not there.
-    sys::kill_everybody(number::KILL);
-    streams::idle()
+    sys::block_all();
+    let Ok(signals) = SignalFd::open() else { streams::idle() };
+    let last = start + grace.saturating_sub(LAST);
+    if !terminated(&signals, start + grace.saturating_sub(reserve(grace))) {
+        let _ = systemctl::run(&["kill", "--signal=KILL", UNIT], env);
+        if !terminated(&signals, last) {
+            let code = exit_code().unwrap_or(128 + number::KILL);
+            // For whoever else ends the container: `rich ended` may be among those that are
+            // killed now.
+            keep_exit_code(code);
+            let _ = systemctl::exit(code, env);
+            // systemd waits for nobody who is not there.
+            sys::kill_everybody(number::KILL);
+        }
+    }
+    // At its very end systemd waits for everybody, but is told only of its own children's ends:
+    // not of this preStop's, nor of what `kubectl exec` has started, and would sit out its timeout
+    // (systemd-shutdown(8)). We are its child by then, and the last to go.
+    while !sys::is_alone() {
+        if now() > last {
+            sys::kill_everybody(number::KILL);
+        }
+        sleep(PACE);
+    }
+    sys::exit(0)
+}
+
+/// Waits for a SIGTERM, and says whether it came before `end`.
+fn terminated(signals: &SignalFd, end: Duration) -> bool {
+    loop {
+        let left = end.saturating_sub(now());
+        if left.is_zero() || !signals.comes_within(&timespec(left)) {
+            return false;
+        }
+        while let Some(received) = signals.next() {
+            if received.number == number::TERM {
+                return true;
+            }
+        }
+    }
 }
 
 /// The pod's own preStop.
@@ -175,8 +210,12 @@ fn terminate_supervisor() -> bool {
 }
 
 fn sleep(time: Duration) {
+    let _ = nanosleep(&timespec(time));
+}
+
+fn timespec(time: Duration) -> Timespec {
     let tv_sec = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let _ = nanosleep(&Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() });
+    Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() }
 }
 
 /// The time since the machine's start.

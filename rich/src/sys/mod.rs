@@ -12,8 +12,8 @@ mod streams;
 pub use process::exit;
 pub(crate) use process::{Forked, detach_tty, execve, fork};
 pub(crate) use signal::{
-    Received, SignalFd, block_all, default_all, kill, kill_all, kill_everybody, kill_group, number,
-    unblock_all,
+    Received, SignalFd, block_all, default_all, is_alone, kill, kill_all, kill_everybody,
+    kill_group, number, unblock_all,
 };
 pub use streams::{open_missing, stderr};
 pub(crate) use streams::{passed, stdin, stdout};

@@ -11,7 +11,7 @@ use linux_raw_sys::general::{
     SIG_SETMASK,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
     io::{Errno, read, retry_on_intr},
     process::Pid,
@@ -77,6 +77,12 @@ impl SignalFd {
             // Interrupted or not, what counts is what can then be read.
             let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None);
         }
+    }
+
+    /// Waits until any signal comes, and says whether one did within the time.
+    pub(crate) fn comes_within(&self, time: &Timespec) -> bool {
+        let mut ready = [PollFd::new(&self.0, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut ready, Some(time))).is_ok_and(|count| count > 0)
     }
 
     /// The next signal, if one has come.
@@ -174,6 +180,11 @@ pub(crate) fn kill_all(child: Pid, signal: u8) {
 pub(crate) fn kill_everybody(signal: u8) {
     // There may be nobody else.
     let _ = send(-1, signal);
+}
+
+/// Whether nobody is there but PID 1 and ourselves, be it a zombie, kill(2).
+pub(crate) fn is_alone() -> bool {
+    send(-1, 0) == Err(Errno::SRCH)
 }
 
 fn send(target: i32, signal: u8) -> Result<(), Errno> {
