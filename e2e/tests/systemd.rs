@@ -343,6 +343,19 @@ async fn the_exit_code_survives_the_one_who_brings_it() {
 }
 
 #[tokio::test]
+async fn our_programs_are_not_unmounted_before_systemd_has_ended() {
+    in_namespace(async |ns| {
+        let pod = ns.run(&shell("exec sleep 10000")).await;
+        application(&pod).await;
+        let conflicts = ["systemctl", "show", "--property=Conflicts", "--value"];
+        let of = async |unit| pod.exec(&[&conflicts[..], &[unit]].concat()).await;
+        assert!(of("etc-hosts.mount").await.contains("umount.target"));
+        assert_eq!(of("\\x2erich.mount").await.trim(), "");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_image_with_cron_and_sshd_runs_them_and_a_login_has_the_environment() {
     in_namespace(async |ns| {
         let app = image("debian-services", &["sleep", "10000"])

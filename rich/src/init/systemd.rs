@@ -107,6 +107,11 @@ const FAILED: &str = "rich-failed.service";
 /// Changes what systemd runs at its end.
 const EXIT: &str = "/run/systemd/system/systemd-exit.service.d";
 
+/// Keeps our programs where they are until systemd itself has ended: what it does not need, it
+/// unmounts before, and [`EXIT`] would not find them (systemd.mount(5), "Default Dependencies").
+const MOUNT: &str = "/run/systemd/system/\\x2erich.mount.d";
+const MOUNTED: &str = "[Unit]\nDefaultDependencies=no\n";
+
 /// Debian's own file of this name empties `/tmp` at boot, and with it what the initscript has put
 /// there (tmpfiles.d(5); a file in `/run` takes the place of one in `/usr/lib`).
 const TMPFILES: &str = "d /tmp 1777 root root -\nd /var/tmp 1777 root root -\n";
@@ -161,6 +166,7 @@ fn configure(request: &Request) -> Result<(), Errno> {
         c"/run/systemd/journald.conf.d",
         c"/run/systemd/system/multi-user.target.wants",
         &CString::new(EXIT).unwrap_or_default(),
+        &CString::new(MOUNT).unwrap_or_default(),
     ] {
         make_folder(folder)?;
     }
@@ -182,6 +188,7 @@ fn configure(request: &Request) -> Result<(), Errno> {
     }
     let exit = format!("[Service]\nExecStart=\nExecStart={program} systemd-exit\n");
     file::replace(EXIT, "rich.conf", 0o644, exit.as_bytes())?;
+    file::replace(MOUNT, "rich.conf", 0o644, MOUNTED.as_bytes())?;
     file::replace("/run/tmpfiles.d", "tmp.conf", 0o644, TMPFILES.as_bytes())?;
     file::replace("/run/systemd/system.conf.d", "rich.conf", 0o644, MANAGER.as_bytes())?;
     file::replace("/run/systemd/journald.conf.d", "rich.conf", 0o644, JOURNAL.as_bytes())?;
