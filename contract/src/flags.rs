@@ -1,7 +1,6 @@
 //! The flags of `rich run`: how the request travels from the pod's command into the container.
 
 use alloc::{
-    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -34,7 +33,7 @@ impl Rich {
 }
 
 fn flag(key: Key, value: &str) -> String {
-    format!("--{}={value}", key.short())
+    ["--", key.short(), "=", value].concat()
 }
 
 #[cfg(test)]
@@ -82,7 +81,7 @@ mod tests {
             let pairs: Vec<(String, &str)> = flags
                 .iter()
                 .map(|flag| flag.trim_start_matches("--").split_once('=').unwrap())
-                .map(|(key, value)| (format!("{PREFIX}{key}"), value))
+                .map(|(key, value)| ([PREFIX, key].concat(), value))
                 .collect();
             let reading = read(pairs.iter().map(|(key, value)| (key.as_str(), *value)));
             prop_assert_eq!(&reading.violations, &[]);

@@ -39,10 +39,14 @@ pub(crate) fn command(
         .map(String::from)
         .into_iter()
         // The kubelet expands $(NAME) in a command; what we put there means itself.
-        .chain(flags.into_iter().map(|flag| flag.replace('$', "$$")))
+        .chain(flags.into_iter().map(literal))
         .chain([END_OF_FLAGS.to_owned()])
         .chain(program.iter().map(ToString::to_string))
         .collect()
+}
+
+fn literal(flag: String) -> String {
+    if flag.contains('$') { flag.replace('$', "$$") } else { flag }
 }
 
 /// The preStop command that stops the application before the kubelet signals PID 1, with the

@@ -124,7 +124,7 @@ pub(crate) fn run_volume(name: String) -> Json {
 /// The name of a container's /run volume, which like every name is no longer than 63 characters.
 pub(crate) fn run_volume_name(container: &str) -> String {
     const LONGEST: usize = 63;
-    let name = format!("{}run-{container}", names::VOLUME_PREFIX);
+    let name = [names::VOLUME_PREFIX, "run-", container].concat();
     if name.len() <= LONGEST {
         return name;
     }

@@ -1,7 +1,7 @@
 //! A pod: what is to be done with it.
 
 use contract::{Key, Reading, Rich, names};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     Binaries, Error, Operation, Outcome, Settings, VERSION, check,
@@ -18,7 +18,7 @@ use crate::{
 const RUN: &str = "/run";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod<'_> = serde_json::from_str(object)
+    let pod: Pod<'_> = skim::from_str(object)
         .map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })?;
     Ok(plan(&pod, settings, known))
 }
@@ -71,11 +71,18 @@ impl Patch<'_> {
     }
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
-        let rich: Vec<&str> = containers.iter().map(|(_, it)| &*it.name).collect();
-        let status = json!({"version": VERSION, "containers": rich}).to_string();
+        #[derive(Serialize)]
+        struct Status<'a> {
+            containers: Vec<&'a str>,
+            version: &'a str,
+        }
+        let containers = containers.iter().map(|(_, it)| &*it.name).collect();
+        let status = Status { containers, version: VERSION };
+        // Strings can always be written as JSON.
+        let status = serde_json::to_string(&status).unwrap_or_default();
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
-            self.add(format!("/metadata/annotations/{}", token(Key::Status.name())), status);
+            self.add(["/metadata/annotations/", &token(Key::Status.name())].concat(), status);
         }
     }
 
@@ -186,7 +193,7 @@ impl Patch<'_> {
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
         let command = launcher::command(self.rich, container, &program, grace);
-        let path = format!("{at}/command");
+        let path = [at, "/command"].concat();
         match &container.command {
             None => self.add(path, command),
             Some(words) if *words == command => {}
@@ -200,7 +207,7 @@ impl Patch<'_> {
         let mut missing = Vec::new();
         for (name, value) in [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())] {
             let variable = object([("name", name.into()), ("value", value.into())]);
-            let known = container.env().iter().enumerate().filter(|(_, it)| it.name == name);
+            let known = container.our_env().iter().filter(|(_, it)| it.name == name);
             let mut is_there = false;
             for (index, other) in known {
                 is_there = true;
@@ -213,14 +220,14 @@ impl Patch<'_> {
                 missing.push(variable);
             }
         }
-        self.append(&format!("{at}/env"), container.env.is_some(), missing);
+        self.append(&[at, "/env"].concat(), container.env.is_some(), missing);
     }
 
     fn privileged(&mut self, at: &str, container: &Container) {
         if container.security_context.is_some() {
-            self.add(format!("{at}/securityContext/privileged"), true);
+            self.add([at, "/securityContext/privileged"].concat(), true);
         } else {
-            self.add(format!("{at}/securityContext"), object([("privileged", true.into())]));
+            self.add([at, "/securityContext"].concat(), object([("privileged", true.into())]));
         }
         let (mode, name) = (self.rich.mode.name(), &container.name);
         self.outcome.warnings.push(match self.rich.privileged {
@@ -235,9 +242,9 @@ impl Patch<'_> {
         };
         let handler = object([("exec", object([("command", command.into())]))]);
         if container.lifecycle.is_some() {
-            self.add(format!("{at}/lifecycle/preStop"), handler);
+            self.add([at, "/lifecycle/preStop"].concat(), handler);
         } else {
-            self.add(format!("{at}/lifecycle"), object([("preStop", handler)]));
+            self.add([at, "/lifecycle"].concat(), object([("preStop", handler)]));
         }
     }
 
@@ -254,7 +261,7 @@ impl Patch<'_> {
             let name = parts::run_volume_name(&container.name);
             missing.push(object([("name", name.into()), ("mountPath", RUN.into())]));
         }
-        self.append(&format!("{at}/volumeMounts"), container.volume_mounts.is_some(), missing);
+        self.append(&[at, "/volumeMounts"].concat(), container.volume_mounts.is_some(), missing);
     }
 
     fn add(&mut self, path: String, value: impl Into<Json>) {
@@ -265,7 +272,7 @@ impl Patch<'_> {
     fn append(&mut self, list: &str, is_there: bool, values: Vec<Json>) {
         if is_there {
             for value in values {
-                self.add(format!("{list}/-"), value);
+                self.add([list, "/-"].concat(), value);
             }
         } else if !values.is_empty() {
             self.add(list.to_owned(), values);

@@ -1,8 +1,12 @@
 //! The part of a pod that the rules and the patch need; everything else is passed over unread.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use contract::names;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
 use crate::text::Text;
@@ -117,12 +121,45 @@ pub(crate) struct Container<'a> {
     pub image: Option<Text<'a>>,
     pub command: Option<Vec<Text<'a>>>,
     pub args: Option<Vec<Text<'a>>>,
-    pub env: Option<Vec<EnvVar<'a>>>,
+    pub env: Option<Env<'a>>,
     pub security_context: Option<SecurityContext>,
     pub lifecycle: Option<Lifecycle<'a>>,
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
     pub resources: Option<Resources<'a>>,
     pub termination_message_path: Option<Text<'a>>,
+}
+
+/// The variables that the injection sets, each with its index among all. A container may have
+/// hundreds of others.
+#[derive(Debug)]
+pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EnvVisitor(PhantomData))
+    }
+}
+
+struct EnvVisitor<'a>(PhantomData<Env<'a>>);
+
+impl<'de: 'a, 'a> Visitor<'de> for EnvVisitor<'a> {
+    type Value = Env<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of variables")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut variables: A) -> Result<Env<'a>, A::Error> {
+        let mut ours = Vec::new();
+        let mut index = 0;
+        while let Some(variable) = variables.next_element::<EnvVar<'a>>()? {
+            if variable.name == names::ENV_RICH || variable.name == names::ENV_MODE {
+                ours.push((index, variable));
+            }
+            index += 1;
+        }
+        Ok(Env(ours))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -225,8 +262,9 @@ impl<'a> Container<'a> {
         self.args.as_ref().is_some_and(|args| !args.is_empty())
     }
 
-    pub(crate) fn env(&self) -> &[EnvVar<'a>] {
-        self.env.as_deref().unwrap_or_default()
+    /// The variables that the injection sets, as they are, by their index among all.
+    pub(crate) fn our_env(&self) -> &[(usize, EnvVar<'a>)] {
+        self.env.as_ref().map(|env| &*env.0).unwrap_or_default()
     }
 
     pub(crate) fn privileged(&self) -> Option<bool> {

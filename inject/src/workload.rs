@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Key, PREFIX, Violation, rules};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{json, value::RawValue};
 
 use crate::{
@@ -147,33 +147,22 @@ impl<'a> Object<'a> {
     }
 
     fn parse(kind: &Workload, json: &'a str) -> Result<Option<Self>, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Head<'a> {
-            #[serde(borrow, default)]
-            metadata: Metadata<'a>,
-        }
-        #[derive(Deserialize)]
-        struct TemplateHead {
-            metadata: Option<serde::de::IgnoredAny>,
-        }
-        let head: Head<'a> = serde_json::from_str(json)?;
+        let metadata = skim::member(json, "metadata")?.unwrap_or_default();
         let mut template = json;
         for name in kind.template.split('.') {
-            let members: Option<BTreeMap<Text<'a>, &'a RawValue>> = serde_json::from_str(template)?;
-            let Some(member) = members.as_ref().and_then(|it| it.get(name)) else {
-                return Ok(None);
-            };
-            template = member.get();
+            match skim::member::<&RawValue>(template, name)? {
+                Some(member) => template = member.get(),
+                None => return Ok(None),
+            }
         }
         if template == "null" {
             return Ok(None);
         }
+        let metadata_of_template = skim::member::<Option<IgnoredAny>>(template, "metadata")?;
         Ok(Some(Self {
-            metadata: head.metadata,
-            template: serde_json::from_str(template)?,
-            template_has_metadata: serde_json::from_str::<TemplateHead>(template)?
-                .metadata
-                .is_some(),
+            metadata,
+            template: skim::from_str(template)?,
+            template_has_metadata: metadata_of_template.flatten().is_some(),
         }))
     }
 }

@@ -11,6 +11,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::TEXT_FORMAT;
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 
 use crate::status::Status;
@@ -20,7 +21,6 @@ const CONNECTIONS: usize = 32;
 /// How long a connection may be silent before its next request has come.
 const SILENCE: Duration = Duration::from_secs(30);
 const TEXT: &str = "text/plain; charset=utf-8";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until the program ends.
 pub async fn serve(listener: TcpListener, status: Arc<Status>) -> Infallible {
@@ -62,7 +62,13 @@ fn answer<B>(request: &Request<B>, status: &Status) -> Response<Full<Bytes>> {
             (true, reasons) => text(StatusCode::OK, TEXT, reasons),
             (false, reasons) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, reasons),
         },
-        "/metrics" => text(StatusCode::OK, OPENMETRICS, status.metrics()),
+        "/metrics" => match status.metrics() {
+            Ok(metrics) => text(StatusCode::OK, TEXT_FORMAT, metrics),
+            Err(error) => {
+                let sentence = format!("cannot write the metrics: {error}\n");
+                text(StatusCode::INTERNAL_SERVER_ERROR, TEXT, sentence)
+            }
+        },
         _ => {
             let known = "there are /livez, /readyz and /metrics\n";
             text(StatusCode::NOT_FOUND, TEXT, known)
@@ -87,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_path_is_answered() {
-        let status = Status::default();
+        let status = Status::new().unwrap();
         let code = |method: Method, path: &str| {
             let request = Request::builder().method(method).uri(path).body(()).unwrap();
             answer(&request, &status).status().as_u16()

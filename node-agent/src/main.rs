@@ -65,7 +65,7 @@ async fn work(args: Args) -> Result<Infallible, String> {
         binaries: Arc::new(binaries),
         node: Node::new(client.clone(), node_name),
         probe: Probe::new(client, registration_name),
-        status: Arc::new(Status::default()),
+        status: Arc::new(Status::new().map_err(|error| error.to_string())?),
         interval,
     };
     let listener = TcpListener::bind(admin_listen)

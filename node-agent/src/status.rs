@@ -1,31 +1,26 @@
 //! What the agent knows about itself, as /readyz and /metrics tell it.
 
 use std::{
-    fmt::Write,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
-use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::{Registry, Unit},
+use prometheus::{
+    Error, Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 use crate::{VERSION, probe::Outcome};
-
-type Label = [(&'static str, &'static str); 1];
 
 /// Shared by the tasks that find out and the port that tells.
 pub struct Status {
     words: Mutex<Words>,
     registry: Registry,
-    provisioned: Gauge,
-    labelled: Gauge,
-    healed: Counter,
-    api_errors: Counter,
-    probe: Family<Label, Gauge>,
-    probed_at: Gauge<f64, AtomicU64>,
+    provisioned: IntGauge,
+    labelled: IntGauge,
+    healed: IntCounter,
+    api_errors: IntCounter,
+    probe: IntGaugeVec,
+    probed_at: Gauge,
 }
 
 /// What is wrong, in words; nothing where nothing is.
@@ -35,67 +30,54 @@ struct Words {
     probe: String,
 }
 
-impl Default for Status {
-    fn default() -> Self {
+impl Status {
+    /// Nothing is known yet. It fails only where a name here is none to Prometheus.
+    pub fn new() -> Result<Self, Error> {
+        let registry = Registry::new_custom(Some("rich_pouch_node_agent".to_owned()), None)?;
+        let build = Opts::new("build_info", "The agent's version").const_label("version", VERSION);
+        register(&registry, IntGauge::with_opts(build)?)?.set(1);
+        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
+        let counter = |name, help| register(&registry, IntCounter::new(name, help)?);
+        let probe = Opts::new(
+            "admission_probe",
+            "How the webhook last answered a pod that it must refuse: 1 for that outcome",
+        );
         let status = Self {
             words: Mutex::new(Words {
                 binaries: Some("not yet provisioned".to_owned()),
                 label: Some("not yet set".to_owned()),
                 probe: "not yet asked".to_owned(),
             }),
-            registry: Registry::default(),
-            provisioned: Gauge::default(),
-            labelled: Gauge::default(),
-            healed: Counter::default(),
-            api_errors: Counter::default(),
-            probe: Family::default(),
-            probed_at: Gauge::default(),
+            provisioned: gauge(
+                "provisioned",
+                "Whether the binaries were on the host and right when they were last verified",
+            )?,
+            labelled: gauge(
+                "labelled",
+                "Whether the Node's label was set when it was last looked at",
+            )?,
+            healed: counter(
+                "healed_total",
+                "Binaries, links and folders on the host that were wrong and made right",
+            )?,
+            api_errors: counter(
+                "api_errors_total",
+                "Calls to the API server about the Node that failed",
+            )?,
+            probe: register(&registry, IntGaugeVec::new(probe, &["outcome"])?)?,
+            probed_at: register(
+                &registry,
+                Gauge::new(
+                    "admission_probe_timestamp_seconds",
+                    "When the webhook was last asked, in Unix time",
+                )?,
+            )?,
+            registry,
         };
-        status.registered()
-    }
-}
-
-impl Status {
-    fn registered(mut self) -> Self {
-        let build = Family::<Label, Gauge>::default();
-        build.get_or_create(&[("version", VERSION)]).set(1);
         for outcome in Outcome::ALL {
-            self.probe.get_or_create(&label(outcome)).set(0);
+            status.probe.get_metric_with_label_values(&[outcome.name()])?;
         }
-        let metrics = self.registry.sub_registry_with_prefix("rich_pouch_node_agent");
-        metrics.register("build_info", "The agent's version", build);
-        metrics.register(
-            "provisioned",
-            "Whether the binaries were on the host and right when they were last verified",
-            self.provisioned.clone(),
-        );
-        metrics.register(
-            "labelled",
-            "Whether the Node's label was set when it was last looked at",
-            self.labelled.clone(),
-        );
-        metrics.register(
-            "healed",
-            "Binaries, links and folders on the host that were wrong and made right",
-            self.healed.clone(),
-        );
-        metrics.register(
-            "api_errors",
-            "Calls to the API server about the Node that failed",
-            self.api_errors.clone(),
-        );
-        metrics.register(
-            "admission_probe",
-            "How the webhook last answered a pod that it must refuse: 1 for that outcome",
-            self.probe.clone(),
-        );
-        metrics.register_with_unit(
-            "admission_probe_timestamp",
-            "When the webhook was last asked, in Unix time",
-            Unit::Seconds,
-            self.probed_at.clone(),
-        );
-        self
+        Ok(status)
     }
 
     /// The binaries are there, or why not.
@@ -130,7 +112,7 @@ impl Status {
     pub fn probed(&self, outcome: Outcome, words: String) {
         for each in Outcome::ALL {
             let now = i64::from(each == outcome);
-            self.probe.get_or_create(&label(each)).set(now);
+            self.probe.with_label_values(&[each.name()]).set(now);
         }
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         self.probed_at.set(now.as_secs_f64());
@@ -156,15 +138,9 @@ impl Status {
         })
     }
 
-    /// The metrics in the OpenMetrics text format.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        if let Err(error) = encode(&mut text, &self.registry) {
-            // It writes to memory: there is nothing that could fail.
-            let _ = write!(text, "# {error}");
-        }
-        text
+    /// The text that Prometheus reads.
+    pub fn metrics(&self) -> Result<String, Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
     fn words<T>(&self, with: impl FnOnce(&mut Words) -> T) -> T {
@@ -172,8 +148,9 @@ impl Status {
     }
 }
 
-fn label(outcome: Outcome) -> Label {
-    [("outcome", outcome.name())]
+fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 #[cfg(test)]
@@ -182,7 +159,7 @@ mod tests {
 
     #[test]
     fn ready_is_provisioned_and_labelled_whatever_the_webhook_says() {
-        let status = Status::default();
+        let status = Status::new().unwrap();
         assert!(!status.ready().0);
         status.provisioned(None);
         assert!(!status.ready().0);
@@ -203,11 +180,11 @@ mod tests {
 
     #[test]
     fn the_metrics_tell_one_outcome() {
-        let status = Status::default();
+        let status = Status::new().unwrap();
         status.probed(Outcome::Unreachable, String::new());
         status.probed(Outcome::Refused, String::new());
         status.healed(2);
-        let text = status.metrics();
+        let text = status.metrics().unwrap();
         for line in [
             "rich_pouch_node_agent_admission_probe{outcome=\"refused\"} 1\n",
             "rich_pouch_node_agent_admission_probe{outcome=\"unreachable\"} 0\n",

@@ -9,9 +9,9 @@ use axum::{
     routing::get,
 };
 
-use crate::{certificate::Resolver, health::Health, metrics::Metrics};
+use prometheus::TEXT_FORMAT;
 
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::{certificate::Resolver, health::Health, metrics::Metrics};
 
 /// The routes, which need no socket.
 pub fn router(health: Arc<Health>, metrics: Arc<Metrics>, resolver: Arc<Resolver>) -> Router {
@@ -32,7 +32,7 @@ fn readiness(health: &Health) -> Response {
 
 fn exposition(metrics: &Metrics, resolver: &Resolver) -> Response {
     match metrics.encode(resolver.not_after()) {
-        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write the metrics: {error}\n"))
                 .into_response()

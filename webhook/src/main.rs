@@ -57,7 +57,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let settings = settings::read(&config)?;
     let provider = Arc::new(ring::default_provider());
     let limits = Limits::new(server.max_connections as usize);
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new()?);
     let resolver = Arc::new(Resolver::default());
     let (stopper, stop) = Stop::new();
     // From the first moment on: PID 1 gets no signal that it does not listen for.

@@ -1,12 +1,11 @@
 //! What is counted, under Prometheus' names.
 
-use std::{borrow::Cow, fmt, sync::atomic::AtomicU64, time::Duration};
+use std::time::Duration;
 
 use contract::rules;
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::Registry,
+use prometheus::{
+    Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 
 use crate::admission::Decision;
@@ -21,146 +20,112 @@ const BUCKETS: [f64; 14] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    duration: Family<PathLabel, Histogram, fn() -> Histogram>,
-    rejected: Family<RuleLabel, Counter>,
-    refused: Family<CodeLabel, Counter>,
-    lookups: Family<OutcomeLabel, Counter>,
-    not_after: Gauge<u64, AtomicU64>,
-    failing: Gauge<u64, AtomicU64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    path: &'static str,
-    kind: Cow<'static, str>,
-    decision: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PathLabel {
-    path: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RuleLabel {
-    rule: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabel {
-    code: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
-        let mut metrics = Self {
-            registry: Registry::with_prefix("rich_pouch"),
-            requests: Family::default(),
-            duration: Family::new_with_constructor(histogram),
-            rejected: Family::default(),
-            refused: Family::default(),
-            lookups: Family::default(),
-            not_after: Gauge::default(),
-            failing: Gauge::default(),
-        };
-        metrics.register();
-        metrics
-    }
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    rejections: IntCounterVec,
+    refusals: IntCounterVec,
+    lookups: IntCounterVec,
+    not_after: IntGauge,
+    failing: IntGauge,
 }
 
 impl Metrics {
-    fn register(&mut self) {
-        // A rule that was never broken is a zero and not a gap.
-        for rule in rules::ALL {
-            let _ = self.rejected.get_or_create(&RuleLabel { rule: rule.code });
-        }
-        self.registry.register(
-            "admission_requests",
-            "Admission reviews answered, by path, kind of object and decision",
-            self.requests.clone(),
-        );
-        self.registry.register(
+    /// Nothing has happened yet. It fails only where a name here is none to Prometheus.
+    pub fn new() -> Result<Self, Error> {
+        let registry = Registry::new_custom(Some("rich_pouch".to_owned()), None)?;
+        let counter = |name, help, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
+        let duration = HistogramOpts::new(
             "admission_duration_seconds",
             "Time from the end of a request's headers to its answer, by path",
-            self.duration.clone(),
         );
-        self.registry.register(
-            "admission_rejections",
-            "Times that a rule was broken, by rule",
-            self.rejected.clone(),
-        );
-        self.registry.register(
-            "http_refusals",
-            "Requests that held no admission review to answer, by HTTP code",
-            self.refused.clone(),
-        );
-        self.registry.register(
-            "entrypoint_lookups",
-            "Images whose entrypoint was looked up, by outcome",
-            self.lookups.clone(),
-        );
-        self.registry.register(
-            "certificate_not_after_timestamp_seconds",
-            "When the serving certificate expires, in Unix time; 0 without a certificate",
-            self.not_after.clone(),
-        );
-        self.registry.register(
-            "certificate_failing",
-            "1 while the certificate cannot be read, renewed or made trusted; the last good one is \
-             served on",
-            self.failing.clone(),
-        );
-        self.registry.register(
-            "build",
-            "The version that runs",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))].to_vec()),
-        );
+        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+        let build = Opts::new("build_info", "The version that runs").const_labels(version.into());
+        register(&registry, IntGauge::with_opts(build)?)?.set(1);
+        let metrics = Self {
+            requests: counter(
+                "admission_requests_total",
+                "Admission reviews answered, by path, kind of object and decision",
+                &["path", "kind", "decision"],
+            )?,
+            duration: register(
+                &registry,
+                HistogramVec::new(duration.buckets(BUCKETS.into()), &["path"])?,
+            )?,
+            rejections: counter(
+                "admission_rejections_total",
+                "Times that a rule was broken, by rule",
+                &["rule"],
+            )?,
+            refusals: counter(
+                "http_refusals_total",
+                "Requests that held no admission review to answer, by HTTP code",
+                &["code"],
+            )?,
+            lookups: counter(
+                "entrypoint_lookups_total",
+                "Images whose entrypoint was looked up, by outcome",
+                &["outcome"],
+            )?,
+            not_after: gauge(
+                "certificate_not_after_timestamp_seconds",
+                "When the serving certificate expires, in Unix time; 0 without a certificate",
+            )?,
+            failing: gauge(
+                "certificate_failing",
+                "1 while the certificate cannot be read, renewed or made trusted; the last good \
+                 one is served on",
+            )?,
+            registry,
+        };
+        // A rule that was never broken is a zero and not a gap.
+        for rule in rules::ALL {
+            metrics.rejections.get_metric_with_label_values(&[rule.code])?;
+        }
+        Ok(metrics)
     }
 
     /// Is to be 1 while the certificate's keeper fails.
     #[must_use]
-    pub fn certificate_failing(&self) -> Gauge<u64, AtomicU64> {
+    pub fn certificate_failing(&self) -> IntGauge {
         self.failing.clone()
     }
 
     /// Counts an answer.
-    pub fn answered(&self, path: &'static str, kind: Cow<'static, str>, decision: &Decision) {
-        let labels = RequestLabels { path, kind, decision: decision.name() };
-        self.requests.get_or_create(&labels).inc();
+    pub fn answered(&self, path: &str, kind: &str, decision: &Decision) {
+        self.requests.with_label_values(&[path, kind, decision.name()]).inc();
         for rule in decision.rules() {
-            self.rejected.get_or_create(&RuleLabel { rule }).inc();
+            self.rejections.with_label_values(&[rule]).inc();
         }
     }
 
     /// Counts a request that was no review.
     pub fn refused(&self, code: u16) {
-        self.refused.get_or_create(&CodeLabel { code }).inc();
+        self.refusals.with_label_values(&[code.to_string()]).inc();
     }
 
     /// Counts an image whose entrypoint was looked up.
-    pub fn looked_up(&self, outcome: &'static str) {
-        self.lookups.get_or_create(&OutcomeLabel { outcome }).inc();
+    pub fn looked_up(&self, outcome: &str) {
+        self.lookups.with_label_values(&[outcome]).inc();
     }
 
     /// Measures an answer.
-    pub fn took(&self, path: &'static str, duration: Duration) {
-        self.duration.get_or_create(&PathLabel { path }).observe(duration.as_secs_f64());
+    pub fn took(&self, path: &str, duration: Duration) {
+        self.duration.with_label_values(&[path]).observe(duration.as_secs_f64());
     }
 
     /// The text that Prometheus reads.
-    pub fn encode(&self, certificate_not_after: u64) -> Result<String, fmt::Error> {
-        self.not_after.set(certificate_not_after);
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+    pub fn encode(&self, certificate_not_after: u64) -> Result<String, Error> {
+        self.not_after.set(certificate_not_after.try_into().unwrap_or(i64::MAX));
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 #[cfg(test)]
@@ -170,16 +135,16 @@ mod tests {
 
     #[test]
     fn the_names_are_those_that_dashboards_are_made_with() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new().unwrap();
         let decision = Decision::Deny(vec![rules::HOST_PID.broken_at("spec.hostPID")]);
-        metrics.answered("/mutate", "Pod".into(), &decision);
+        metrics.answered("/mutate", "Pod", &decision);
         metrics.took("/mutate", Duration::from_micros(200));
         metrics.refused(413);
         metrics.looked_up("asked");
         let text = metrics.encode(7).unwrap();
         for line in [
-            r#"rich_pouch_admission_requests_total{path="/mutate",kind="Pod",decision="deny"} 1"#,
-            r#"rich_pouch_admission_duration_seconds_bucket{le="0.00025",path="/mutate"} 1"#,
+            r#"rich_pouch_admission_requests_total{decision="deny",kind="Pod",path="/mutate"} 1"#,
+            r#"rich_pouch_admission_duration_seconds_bucket{path="/mutate",le="0.00025"} 1"#,
             r#"rich_pouch_admission_rejections_total{rule="host-pid"} 1"#,
             r#"rich_pouch_admission_rejections_total{rule="windows"} 0"#,
             r#"rich_pouch_http_refusals_total{code="413"} 1"#,

@@ -30,7 +30,7 @@ const PATHS: [&str; 2] = ["/mutate", "/validate"];
 fn router() -> Router {
     let settings = serde_json::from_value(json!({"image": "registry.example/rich-pouch:1"}));
     let deadline = Duration::from_millis(200);
-    Api::new(settings.unwrap(), None, None, Arc::new(Metrics::default()), deadline).router()
+    Api::new(settings.unwrap(), None, None, Arc::new(Metrics::new().unwrap()), deadline).router()
 }
 
 fn runtime() -> &'static Runtime {
@@ -154,7 +154,7 @@ fn readiness_says_what_is_missing() {
     let resolver = Arc::new(Resolver::default());
     let (stopper, stop) = Stop::new();
     let health = Arc::new(Health::new(Arc::clone(&resolver), stop));
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new().unwrap());
     let admin = admin::router(Arc::clone(&health), metrics, Arc::clone(&resolver));
     let get = |path| send(admin.clone(), Request::get(path).body(Body::empty()).unwrap());
     let missing = |text: &str| {

@@ -93,11 +93,13 @@ fn existing_pod(outcome: &Outcome, mut warnings: Vec<String>) -> Verdict {
 }
 
 fn no_effect_on(request: &Request<'_>) -> String {
-    let kind = &request.kind.kind;
+    // One line, whatever is sent.
+    let kind = request.kind.kind.escape_debug();
+    let name = request.display_name();
     format!(
         "{kind} {}: rich.pouch annotations have no effect on a {kind}: write them on a Pod or on \
          a workload",
-        request.display_name()
+        name.escape_debug()
     )
 }
 
@@ -218,6 +220,9 @@ mod tests {
             assert_eq!(verdict.warnings.len(), 1);
             assert!(verdict.warnings[0].starts_with("Service app: rich.pouch annotations have no"));
         }
+        let kind = json!({"group": "", "version": "v1", "kind": "A\n\u{0}"});
+        let [verdict, _] = both(&json!({"kind": kind, "object": {}, "name": "a\r"}));
+        assert!(verdict.warnings[0].starts_with("A\\n\\0 a\\r: "), "{verdict:?}");
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! The envelope in which the API server sends an object: AdmissionReview of admission.k8s.io/v1.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
 /// The API version of the reviews that are read and answered.
@@ -115,33 +112,11 @@ impl Metadata<'_> {
     }
 }
 
-/// Reads an object as far as its metadata, which stand at its beginning: the rest may be long.
-struct Beginning<'a, 'm>(&'m mut Option<Metadata<'a>>);
-
-impl<'a> Visitor<'a> for Beginning<'a, '_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key::<Cow<'a, str>>()? {
-            if name == "metadata" {
-                *self.0 = Some(members.next_value()?);
-                return Ok(());
-            }
-            members.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
 impl<'a> Envelope<'a> {
     /// Reads the request out of a review's bytes, which it borrows.
     pub fn read(bytes: &'a [u8]) -> Result<Request<'a>, EnvelopeError> {
         let envelope: Envelope<'a> =
-            serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+            skim::from_slice(bytes).map_err(|error| match error.classify() {
                 Category::Data => EnvelopeError::NotAReview(error),
                 Category::Io | Category::Syntax | Category::Eof => EnvelopeError::NotJson(error),
             })?;
@@ -171,15 +146,7 @@ impl Request<'_> {
 
 /// Reads the few fields that are looked at before the rules are asked.
 pub(super) fn metadata(object: &RawValue) -> Result<Metadata<'_>, serde_json::Error> {
-    let mut metadata = None;
-    let end =
-        serde_json::Deserializer::from_str(object.get()).deserialize_map(Beginning(&mut metadata));
-    // Whoever stops in the middle is told that there was more.
-    match (metadata, end) {
-        (Some(metadata), _) => Ok(metadata),
-        (None, Ok(())) => Ok(Metadata::default()),
-        (None, Err(error)) => Err(error),
-    }
+    Ok(skim::member(object.get(), "metadata")?.unwrap_or_default())
 }
 
 #[cfg(test)]

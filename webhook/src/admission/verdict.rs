@@ -1,8 +1,8 @@
 //! The verdict on a request, and the review that tells it to the API server.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::Violation;
 use inject::{Lookup, Operation};
-use k8s_openapi::ByteString;
 use serde::Serialize;
 
 use super::review::{API_VERSION, KIND};
@@ -89,29 +89,44 @@ impl From<Unreadable> for Verdict {
 
 /// Writes the AdmissionReview that answers the request `uid` with `verdict`.
 pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Error> {
-    let (patch, status) = match &verdict.decision {
-        Decision::Allow => (None, None),
-        Decision::Patch(operations) => (Some(ByteString(json(operations)?)), None),
-        Decision::Deny(violations) => (None, Some(Status::denied(violations))),
-        Decision::Unreadable(reason) => (None, Some(Status::unreadable(reason))),
+    let status = match &verdict.decision {
+        Decision::Allow | Decision::Patch(_) => None,
+        Decision::Deny(violations) => Some(Status::denied(violations)),
+        Decision::Unreadable(reason) => Some(Status::unreadable(reason)),
     };
-    json(&Review {
-        api_version: API_VERSION,
-        kind: KIND,
-        response: Response {
-            uid,
-            allowed: status.is_none(),
-            patch_type: patch.is_some().then_some("JSONPatch"),
-            patch,
-            warnings: &verdict.warnings,
-            status,
-        },
-    })
+    let warnings = &verdict.warnings;
+    let response = Response { uid, allowed: status.is_none(), warnings, status };
+    let mut answer = json(&Review { api_version: API_VERSION, kind: KIND, response })?;
+    if let Decision::Patch(operations) = &verdict.decision {
+        append_patch(&mut answer, operations)?;
+    }
+    Ok(answer)
+}
+
+/// Writes the patch as the response's last members, in base64 as every `[]byte` of Kubernetes.
+/// There is nothing in base64 that serde_json would find to escape, however long it looks.
+fn append_patch(answer: &mut Vec<u8>, operations: &[Operation]) -> Result<(), serde_json::Error> {
+    const END: &[u8] = b"}}";
+    answer.truncate(answer.len() - END.len());
+    answer.extend_from_slice(br#","patchType":"JSONPatch","patch":""#);
+    // First as it is, then in base64 behind itself, so that one allocation does for both.
+    let start = answer.len();
+    serde_json::to_writer(&mut *answer, operations)?;
+    let end = answer.len();
+    answer.resize(end + (end - start).div_ceil(3) * 4, b'=');
+    let (plain, room) = answer.split_at_mut(end);
+    // The room is what base64 needs, which is all that it could find missing.
+    let written = STANDARD.encode_slice(&plain[start..], room);
+    debug_assert!(written.is_ok());
+    answer.drain(start..end);
+    answer.push(b'"');
+    answer.extend_from_slice(END);
+    Ok(())
 }
 
 /// Has room at once for what a patch needs, instead of moving it each time that it has grown.
 fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut text = Vec::with_capacity(4096);
+    let mut text = Vec::with_capacity(8192);
     serde_json::to_writer(&mut text, value)?;
     Ok(text)
 }
@@ -125,14 +140,9 @@ struct Review<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Response<'a> {
     uid: &'a str,
     allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<ByteString>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,6 @@ mod body;
 mod refusal;
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -156,10 +155,10 @@ fn short(name: &str) -> &str {
 }
 
 /// A label of few values, whatever is sent.
-fn known_kind(kind: &GroupVersionKind<'_>, settings: &Settings) -> Cow<'static, str> {
+fn known_kind<'a>(kind: &GroupVersionKind<'_>, settings: &'a Settings) -> &'a str {
     match Target::find(&kind.group, &kind.kind, settings) {
-        Some(Target::Pod) => "Pod".into(),
-        Some(Target::Workload(workload)) => workload.kind.clone(),
-        None => "other".into(),
+        Some(Target::Pod) => "Pod",
+        Some(Target::Workload(workload)) => &workload.kind,
+        None => "other",
     }
 }

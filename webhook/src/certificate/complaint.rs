@@ -1,20 +1,20 @@
 //! A failure that lasts is told once, and is a metric as long as it lasts.
 
-use std::{fmt::Display, sync::atomic::AtomicU64};
+use std::fmt::Display;
 
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus::IntGauge;
 
 /// What was told last.
 #[derive(Debug)]
 pub struct Complaint {
     last: Option<String>,
-    failing: Gauge<u64, AtomicU64>,
+    failing: IntGauge,
 }
 
 impl Complaint {
     /// Nothing was told yet. `failing` is 1 from a failure to the next success.
     #[must_use]
-    pub fn new(failing: Gauge<u64, AtomicU64>) -> Self {
+    pub fn new(failing: IntGauge) -> Self {
         Self { last: None, failing }
     }
 

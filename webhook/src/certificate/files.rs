@@ -100,7 +100,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Error> {
 mod tests {
     use super::*;
     use crate::{certificate::authority::Material, stop::Stop};
-    use prometheus_client::metrics::gauge::Gauge;
+    use prometheus::IntGauge;
     use std::time::SystemTime;
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             Arc::clone(&resolver),
             health,
             provider,
-            Complaint::new(Gauge::default()),
+            Complaint::new(IntGauge::new("failing", "it fails").unwrap()),
         );
         assert!(files.pass().unwrap_err().to_string().contains("tls.crt"));
 

@@ -1,5 +1,6 @@
 //! The log: lines on standard output.
 
+mod line;
 mod output;
 
 use std::io;
@@ -7,7 +8,7 @@ use std::io;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use self::output::Guard;
-use self::output::Output;
+use self::{line::Line, output::Output};
 use crate::arguments::{LogArguments, LogFormat};
 
 /// Begins to log, until the guard is dropped.
@@ -20,16 +21,9 @@ pub fn start(arguments: &LogArguments) -> io::Result<Guard> {
         .with_target("rich_pouch_webhook", arguments.log_level);
     let registry = tracing_subscriber::registry().with(ours);
     match arguments.log_format {
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .with_writer(output)
-                    .flatten_event(true)
-                    .with_current_span(false)
-                    .with_span_list(false),
-            )
-            .init(),
+        LogFormat::Json => {
+            registry.with(fmt::layer().event_format(Line).with_writer(output)).init();
+        }
         LogFormat::Text => registry.with(fmt::layer().with_ansi(false).with_writer(output)).init(),
     }
     Ok(guard)

@@ -118,8 +118,8 @@ async fn both_paths_of_the_webhook_use_it_for_pods_and_workloads() {
     let (registry, _folder) = Asking::new().into_registry();
     let settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
     let patience = std::time::Duration::from_secs(5);
-    let api =
-        Api::new(settings, None, Some(registry), Arc::new(Metrics::default()), patience).router();
+    let api = Api::new(settings, None, Some(registry), Arc::new(Metrics::new().unwrap()), patience)
+        .router();
     let ask = async |path: &str, kind: &str, object: &Value| {
         let group = if kind == "Pod" { "" } else { "apps" };
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",

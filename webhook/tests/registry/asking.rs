@@ -54,7 +54,8 @@ impl Asking {
         }
         let settings: Settings = serde_json::from_value(settings).unwrap();
         let provider = Arc::new(default_provider());
-        let registry = Registry::new(settings, provider, secrets, Arc::new(Metrics::default()));
+        let registry =
+            Registry::new(settings, provider, secrets, Arc::new(Metrics::new().unwrap()));
         Self { registry, folder }
     }
 

@@ -1,0 +1,441 @@
+//! A serde deserializer for the usual JSON, whose only error is that something is not usual.
+
+use std::{fmt, iter};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor,
+        value::{BorrowedStrDeserializer, MapDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+
+use crate::scan::{end_of_container, end_of_string};
+
+/// As deep as serde_json reads.
+const DEPTH: u8 = 127;
+/// How serde_json asks for a value's text. Were that to change, it would be asked itself.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// The text is not JSON, not of the type that is asked for, or of a kind that is left to
+/// serde_json.
+#[derive(Debug)]
+pub(crate) struct Unusual;
+
+impl std::error::Error for Unusual {}
+
+impl fmt::Display for Unusual {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("unusual JSON")
+    }
+}
+
+impl serde::de::Error for Unusual {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+type Result<T> = std::result::Result<T, Unusual>;
+
+/// JSON text, read from its beginning to its end.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: u8,
+}
+
+impl<'a> Reader<'a> {
+    /// The whole text as one value.
+    pub(crate) fn read<T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+        let mut reader = Self { text, at: 0, depth: 0 };
+        let value = T::deserialize(&mut reader)?;
+        match reader.peek() {
+            None => Ok(value),
+            Some(_) => Err(Unusual),
+        }
+    }
+
+    /// A member of the object that the text is; what is behind it is not looked at.
+    pub(crate) fn member<T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<Option<T>> {
+        let mut reader = Self { text, at: 0, depth: 0 };
+        reader.take(b'{')?;
+        let mut members = Items { reader: &mut reader, close: b'}', is_first: true };
+        while members.advance()? {
+            let (key, has_escapes) = members.reader.string()?;
+            if has_escapes {
+                return Err(Unusual);
+            }
+            members.reader.take(b':')?;
+            if key == name {
+                return T::deserialize(members.reader).map(Some);
+            }
+            members.reader.skip()?;
+        }
+        Ok(None)
+    }
+
+    /// The next byte that is no blank, which is not taken.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at)? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Some(*byte),
+            }
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, byte: u8) -> Result<()> {
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(Unusual)
+    }
+
+    /// What is between the quotes of the string that begins here, and whether it has escapes.
+    #[inline]
+    fn string(&mut self) -> Result<(&'a str, bool)> {
+        self.take(b'"')?;
+        let from = self.at;
+        let (end, has_escapes) = end_of_string(self.text.as_bytes(), from).ok_or(Unusual)?;
+        self.at = end + 1;
+        Ok((self.text.get(from..end).ok_or(Unusual)?, has_escapes))
+    }
+
+    /// A number, `true`, `false` or `null`.
+    fn word(&mut self) -> Result<&'a str> {
+        let rest = self.text.get(self.at..).ok_or(Unusual)?;
+        let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+        let length = rest.as_bytes().iter().position(is_end).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).filter(|word| !word.is_empty()).ok_or(Unusual)
+    }
+
+    /// Passes over the value that begins here, and gives its text.
+    #[inline]
+    fn skip(&mut self) -> Result<&'a str> {
+        let first = self.peek().ok_or(Unusual)?;
+        let from = self.at;
+        match first {
+            b'"' => drop(self.string()?),
+            b'{' | b'[' => {
+                self.at = end_of_container(self.text.as_bytes(), from).ok_or(Unusual)? + 1;
+            }
+            _ => drop(self.word()?),
+        }
+        self.text.get(from..self.at).ok_or(Unusual)
+    }
+
+    fn visit_string<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
+        let from = self.at;
+        let (text, has_escapes) = self.string()?;
+        if !has_escapes {
+            return visitor.visit_borrowed_str(text);
+        }
+        let quoted = self.text.get(from..self.at).ok_or(Unusual)?;
+        visitor.visit_string(serde_json::from_str(quoted).map_err(Unusual::custom)?)
+    }
+
+    fn visit_word<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
+        match self.word()? {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            "null" => visitor.visit_unit(),
+            number => visit_number(number, visitor),
+        }
+    }
+
+    /// Reads what is between two brackets.
+    fn within<T>(
+        &mut self,
+        [open, close]: [u8; 2],
+        read: impl FnOnce(Items<'_, 'a>) -> Result<T>,
+    ) -> Result<T> {
+        self.take(open)?;
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return Err(Unusual);
+        }
+        let value = read(Items { reader: self, close, is_first: true })?;
+        self.depth -= 1;
+        self.take(close)?;
+        Ok(value)
+    }
+}
+
+/// Integers; of fractions, serde_json has its own idea.
+fn visit_number<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value> {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_canonical = !digits.starts_with('0') || number == "0";
+    if !is_integer || !is_canonical {
+        return Err(Unusual);
+    }
+    if number.starts_with('-') {
+        visitor.visit_i64(number.parse().map_err(Unusual::custom)?)
+    } else {
+        visitor.visit_u64(number.parse().map_err(Unusual::custom)?)
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Unusual;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.peek() {
+            Some(b'"') => self.visit_string(visitor),
+            Some(b'{') => self.within(*b"{}", |items| visitor.visit_map(items)),
+            Some(b'[') => self.within(*b"[]", |items| visitor.visit_seq(items)),
+            _ => self.visit_word(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.peek() == Some(b'n') {
+            return self.visit_word(visitor);
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        if name != RAW_VALUE {
+            return visitor.visit_newtype_struct(self);
+        }
+        let text = BorrowedStrDeserializer::new(self.skip()?);
+        visitor.visit_map(MapDeserializer::new(iter::once((name, text))))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.skip()?;
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct enum identifier
+    }
+}
+
+/// The members of an object or the elements of an array.
+struct Items<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    close: u8,
+    is_first: bool,
+}
+
+impl Items<'_, '_> {
+    /// Goes to the next of them, if there is one.
+    #[inline]
+    fn advance(&mut self) -> Result<bool> {
+        if self.reader.peek() == Some(self.close) {
+            return Ok(false);
+        }
+        if !self.is_first {
+            self.reader.take(b',')?;
+        }
+        self.is_first = false;
+        Ok(true)
+    }
+}
+
+impl<'a> SeqAccess<'a> for Items<'_, 'a> {
+    type Error = Unusual;
+
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        self.advance()?.then(|| seed.deserialize(&mut *self.reader)).transpose()
+    }
+}
+
+impl<'a> MapAccess<'a> for Items<'_, 'a> {
+    type Error = Unusual;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        if self.reader.peek() != Some(b'"') {
+            return Err(Unusual);
+        }
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value> {
+        self.reader.take(b':')?;
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+    use serde_json::{Value, json, value::RawValue};
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Asked<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+        count: Option<i64>,
+        on: bool,
+        words: Vec<String>,
+    }
+
+    #[test]
+    fn the_usual_is_read_without_serde_json() {
+        let text = r#" {"skipped" : {"a":["}", "\"]"]}, "name":"app", "count":-3,
+            "on":true,"words":["a","\u00e9\n"] , "nothing":null} "#;
+        let read: Asked<'_> = Reader::read(text).unwrap();
+        let words = vec!["a".to_owned(), "é\n".to_owned()];
+        assert_eq!(read, Asked { name: "app", count: Some(-3), on: true, words });
+        let read: Asked<'_> =
+            Reader::read(r#"{"name":"","count":null,"on":false,"words":[]}"#).unwrap();
+        assert_eq!(read, Asked { name: "", count: None, on: false, words: Vec::new() });
+    }
+
+    #[test]
+    fn a_values_text_is_read_without_serde_json() {
+        #[derive(Deserialize)]
+        struct Object<'a> {
+            #[serde(borrow)]
+            object: &'a RawValue,
+        }
+        let text = r#"{"object": {"a": [1, "]"]} }"#;
+        assert_eq!(Reader::read::<Object<'_>>(text).unwrap().object.get(), r#"{"a": [1, "]"]}"#);
+    }
+
+    #[test]
+    fn what_is_not_usual_is_left_to_serde_json() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{1:2}",
+            "{\"a\":1}}",
+            "nul",
+            "tru",
+            "01",
+            "-",
+            "-0",
+            "1.5",
+            "1e3",
+            "18446744073709551616",
+            "\"",
+            "\"\\\"",
+            "\"\\x\"",
+            "\"\u{1f}\"",
+            "\"0123456789abcdef\n\"",
+            "[1]]",
+            "[}",
+            "{]",
+        ] {
+            assert!(Reader::read::<Value>(text).is_err(), "{text:?}");
+        }
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(Reader::read::<Value>(&deep(127)).is_ok());
+        assert!(Reader::read::<Value>(&deep(128)).is_err());
+        assert!(Reader::read::<IgnoredAny>(&deep(1_000_000)).is_ok());
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        // Much of what has a meaning in JSON, so that it stands at every place in a block.
+        let text = r#"[a"\\{}\[\]:,é\n]{0,70}"#;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..6)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn texts(value: &Value) -> [String; 2] {
+        [value.to_string(), serde_json::to_string_pretty(value).unwrap()]
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_as_it_was_written(value in values()) {
+            for text in texts(&value) {
+                prop_assert_eq!(&Reader::read::<Value>(&text).unwrap(), &value);
+            }
+        }
+
+        #[test]
+        fn every_value_is_passed_over_to_its_end(value in values()) {
+            for text in texts(&value) {
+                let mut reader = Reader { text: &text, at: 0, depth: 0 };
+                prop_assert_eq!(reader.skip().unwrap(), &text);
+                for behind in ["]", " , 5"] {
+                    let longer = format!("{text}{behind}");
+                    let mut reader = Reader { text: &longer, at: 0, depth: 0 };
+                    prop_assert_eq!(reader.skip().unwrap(), &text);
+                }
+            }
+        }
+
+        /// Where serde_json takes a text, this takes it for the same.
+        #[test]
+        fn no_text_is_read_otherwise_than_serde_json_reads_it(
+            text in r#"([\[\]{}",: \\a0-9.e-]|null|true|"a"|"a":){0,40}"#,
+        ) {
+            let expected = serde_json::from_str::<Value>(&text).ok();
+            if let Ok(value) = Reader::read::<Value>(&text) {
+                prop_assert_eq!(Some(value), expected);
+            } else {
+                prop_assert_eq!(crate::from_str::<Value>(&text).ok(), expected);
+            }
+            let _ = Reader::read::<IgnoredAny>(&text);
+        }
+    }
+
+    #[test]
+    fn a_member_is_read_without_serde_json_and_nothing_behind_it() {
+        let text = r#"{"a":{"wanted":1},"b":"wanted","wanted":[2],"wanted":"#;
+        assert_eq!(Reader::member::<Vec<u8>>(text, "wanted").unwrap(), Some(vec![2]));
+        assert_eq!(Reader::member::<Vec<u8>>(r#"{"a":1}"#, "wanted").unwrap(), None);
+        assert_eq!(Reader::member::<Vec<u8>>("{}", "wanted").unwrap(), None);
+        for text in ["", "[]", "null", "{", r#"{"a":1"#, r#"{"\u0061":1}"#, r#"{"wanted":"2"}"#] {
+            assert!(Reader::member::<Vec<u8>>(text, "wanted").is_err(), "{text}");
+        }
+        assert_eq!(crate::member::<u8>(r#"{"\u0061":1}"#, "a").unwrap(), Some(1));
+        assert_eq!(crate::member::<u8>("null", "a").unwrap(), None);
+        assert!(crate::member::<u8>(r#"{"a":"1"}"#, "a").is_err());
+    }
+
+    #[test]
+    fn the_error_is_the_one_of_serde_json() {
+        let error = crate::from_str::<Asked<'_>>(r#"{"name":5}"#).unwrap_err().to_string();
+        assert!(
+            error.starts_with("invalid type: integer `5`, expected a borrowed string"),
+            "{error}"
+        );
+        let error = crate::from_slice::<String>(b"\"\xff\"").unwrap_err().to_string();
+        assert!(error.contains("invalid unicode code point"), "{error}");
+        let value: Value = crate::from_slice(b"[0.5]").unwrap();
+        assert_eq!(value, json!([0.5]));
+    }
+}

@@ -1,0 +1,192 @@
+//! An event as one line of JSON.
+//!
+//! There is one for every answer: tracing-subscriber's own form of it, by way of serde, took as
+//! long as reading the review.
+
+use std::fmt::{self, Debug, Write as _};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::Writer,
+        time::{FormatTime as _, SystemTime},
+    },
+    registry::LookupSpan,
+};
+
+/// Writes `timestamp`, `level`, `target`, and the event's own fields.
+pub(super) struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        line.write_str(r#"{"timestamp":""#)?;
+        SystemTime.format_time(&mut line)?;
+        line.write_str(r#"","level":""#)?;
+        line.write_str(event.metadata().level().as_str())?;
+        line.write_str(r#"","target":"#)?;
+        string(&mut line, event.metadata().target())?;
+        let mut members = Members { line: &mut line, result: Ok(()) };
+        event.record(&mut members);
+        members.result?;
+        line.write_str("}\n")
+    }
+}
+
+/// The fields of an event, as members of the line's object.
+struct Members<'l, 'w> {
+    line: &'l mut Writer<'w>,
+    result: fmt::Result,
+}
+
+impl Members<'_, '_> {
+    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        let line = &mut *self.line;
+        self.result = self.result.and_then(|()| {
+            line.write_char(',')?;
+            string(line, field.name())?;
+            line.write_char(':')?;
+            value(line)
+        });
+    }
+}
+
+impl Visit for Members<'_, '_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.member(field, |line| string(line, value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // JSON has no infinity.
+        self.member(field, |line| {
+            if value.is_finite() { write!(line, "{value}") } else { line.write_str("null") }
+        });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.member(field, |line| {
+            line.write_char('"')?;
+            write!(Escaped(line), "{value:?}")?;
+            line.write_char('"')
+        });
+    }
+}
+
+fn string(line: &mut Writer<'_>, text: &str) -> fmt::Result {
+    line.write_char('"')?;
+    Escaped(line).write_str(text)?;
+    line.write_char('"')
+}
+
+/// What is written to it stands in a JSON string (RFC 8259, section 7).
+struct Escaped<'l, 'w>(&'l mut Writer<'w>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        while let Some(at) = rest.as_bytes().iter().position(is_special) {
+            let (plain, special) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            let mut characters = special.chars();
+            if let Some(character) = characters.next() {
+                write!(self.0, "\\u{:04x}", u32::from(character))?;
+            }
+            rest = characters.as_str();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing_subscriber::{fmt, layer::SubscriberExt as _};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let layer = fmt::layer().event_format(Line).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_field_is_a_member_of_its_type() {
+        let error = std::io::Error::other("no \"quotes\"\n");
+        let mut lines = lines(|| {
+            tracing::info!(
+                target: "here",
+                text = "a\\b\u{1}é",
+                flag = true,
+                count = 3_u64,
+                below = -3,
+                seconds = 0.000_25,
+                endless = f64::INFINITY,
+                %error,
+                list = ?["a"],
+                "said"
+            );
+        });
+        assert_eq!(lines.len(), 1);
+        let time = lines[0].as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+        let expected = json!({
+            "level": "INFO", "target": "here", "message": "said", "text": "a\\b\u{1}é",
+            "flag": true, "count": 3, "below": -3, "seconds": 0.000_25, "endless": null,
+            "error": "no \"quotes\"\n", "list": r#"["a"]"#,
+        });
+        assert_eq!(lines[0], expected);
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let all: String = (0..=0x7f_u8).map(char::from).collect();
+        let lines = lines(|| tracing::warn!("{all}"));
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["message"], *all);
+    }
+}
