@@ -6,7 +6,8 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use kube::Client;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, api::ListParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -148,6 +149,20 @@ pub async fn metric(client: &Client, name: &str, labels: &[&str]) -> u64 {
         .filter(|row| labels.iter().all(|label| row.contains(label)))
         .filter_map(|row| row.rsplit(' ').next()?.parse::<u64>().ok())
         .sum()
+}
+
+/// What a pod of the release's `component`, webhook or node-agent, says at its port for the kubelet
+/// and for Prometheus.
+pub async fn admin_says(component: &str, path: &str) -> String {
+    let client = client().await;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), RELEASE_NAMESPACE);
+    let selector = format!("app.kubernetes.io/component={component}");
+    let pods = pods.list(&ListParams::default().labels(&selector)).await.expect("the pods");
+    let pod = pods.items.first().expect("a pod").metadata.name.as_deref().expect("a name");
+    let port = if component == "webhook" { 8080 } else { 8081 };
+    let uri = format!("/api/v1/namespaces/{RELEASE_NAMESPACE}/pods/{pod}:{port}/proxy{path}");
+    let request = http::Request::get(uri).body(Vec::new()).expect("a request");
+    client.request_text(request).await.expect("an answer")
 }
 
 /// A POST to the webhook, through the API server's proxy: the HTTP code and the body.

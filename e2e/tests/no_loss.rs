@@ -24,6 +24,8 @@ use tokio::{
 /// How many pods are created at the least, and how long after each other.
 const PODS: usize = 1000;
 const PACE: Duration = Duration::from_millis(50);
+/// How many certificates follow each other meanwhile.
+const ROTATIONS: usize = 10;
 
 /// Creates a pod that nobody runs, and says whether it is rich, or why there is none.
 async fn create(pods: Api<Pod>, pod: Arc<Pod>) -> Result<(), String> {
@@ -72,13 +74,15 @@ async fn take_the_certificate_away() {
     secrets.patch("rich-pouch-webhook", &PatchParams::default(), &nothing).await.expect("a Secret");
 }
 
-async fn rotation() {
-    let (before, _) = trusted().await.expect("a CA");
-    take_the_certificate_away().await;
-    eventually("another CA is trusted, beside the last", async || {
-        trusted().await.filter(|(now, count)| *now != before && *count > 1)
-    })
-    .await;
+async fn rotations(count: usize) {
+    for _ in 0..count {
+        let (before, _) = trusted().await.expect("a CA");
+        take_the_certificate_away().await;
+        eventually("another CA is trusted, beside the last", async || {
+            trusted().await.filter(|(now, count)| *now != before && *count > 1)
+        })
+        .await;
+    }
 }
 
 async fn first_replica() -> String {
@@ -92,14 +96,14 @@ async fn a_thousand_pods_are_rich_while_the_webhook_is_rolled_killed_and_gets_ne
     in_namespace(async |ns| {
         let (done, stop) = watch::channel(false);
         let disturbance = async {
-            rotation().await;
+            rotations(ROTATIONS / 2).await;
             succeeds(&["rollout", "restart", "deployment/rich-pouch-webhook"]).await;
             succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
             // In the middle of a rotation, and by SIGKILL before it has left by itself.
             take_the_certificate_away().await;
             succeeds(&["delete", &first_replica().await, "--grace-period=5"]).await;
             succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
-            rotation().await;
+            rotations(ROTATIONS - ROTATIONS / 2 - 1).await;
             done.send_replace(true);
         };
         let (created, ()) = futures::future::join(creation(ns, stop), disturbance).await;
