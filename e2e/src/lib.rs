@@ -23,8 +23,8 @@ pub use pod::RunningPod;
 pub use registry::Registry;
 pub use release::{
     RELEASE, RELEASE_NAMESPACE, admin_says, client, metric, webhook, with_binaries,
-    with_certificate, with_entrypoints, with_privileged, with_workload, without_release,
-    without_webhook,
+    with_certificate, with_client_ca, with_entrypoints, with_privileged, with_workload,
+    without_release, without_webhook,
 };
 
 /// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken

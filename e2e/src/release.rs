@@ -108,6 +108,23 @@ pub async fn with_certificate(secret: &str, bundle: &str, test: impl AsyncFnOnce
     while_set(&values, &afterwards, test).await;
 }
 
+/// Runs a test while the webhook answers only clients with a certificate of a CA in this ConfigMap,
+/// and the node agent shows the one in this Secret.
+pub async fn with_client_ca(config_map: &str, secret: &str, test: impl AsyncFnOnce()) {
+    let values = [
+        format!("webhook.clientCAConfigMap={config_map}"),
+        format!("nodeAgent.clientCertificateSecret={secret}"),
+        // The webhook is rolled while the agent asks it for the first time.
+        "nodeAgent.interval=1s".to_owned(),
+    ];
+    let afterwards = [
+        "webhook.clientCAConfigMap=",
+        "nodeAgent.clientCertificateSecret=",
+        "nodeAgent.interval=60s",
+    ];
+    while_set(&values.each_ref().map(String::as_str), &afterwards, test).await;
+}
+
 /// Runs a test while this kind is a workload, too; its template is in `spec.template`.
 pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl AsyncFnOnce()) {
     let fields =

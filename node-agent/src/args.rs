@@ -47,6 +47,24 @@ pub struct Args {
     )]
     pub registration_name: String,
 
+    /// A certificate to show to the webhook, in PEM, where it answers only clients that have one.
+    #[arg(
+        long,
+        env = "RICH_POUCH_CLIENT_CERT_FILE",
+        value_name = "FILE",
+        requires = "client_key_file"
+    )]
+    pub client_cert_file: Option<PathBuf>,
+
+    /// The key of --client-cert-file, in PEM.
+    #[arg(
+        long,
+        env = "RICH_POUCH_CLIENT_KEY_FILE",
+        value_name = "FILE",
+        requires = "client_cert_file"
+    )]
+    pub client_key_file: Option<PathBuf>,
+
     /// Where /livez, /readyz and /metrics are served.
     #[arg(
         long,
@@ -101,6 +119,8 @@ mod tests {
             "--admin-listen=8081",
             "--log-level=loud",
             "--no-such-flag",
+            "--client-cert-file=a",
+            "--client-key-file=a",
         ] {
             let args = ["agent", "--node-name=n1", flag];
             let refusal = Args::try_parse_from(args).unwrap_err();

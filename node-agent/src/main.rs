@@ -55,6 +55,8 @@ async fn work(args: Args) -> Result<Infallible, String> {
         source,
         node_name,
         registration_name,
+        client_cert_file,
+        client_key_file,
         admin_listen,
         interval,
         log_level: _,
@@ -64,7 +66,7 @@ async fn work(args: Args) -> Result<Infallible, String> {
     let agent = Agent {
         binaries: Arc::new(binaries),
         node: Node::new(client.clone(), node_name),
-        probe: Probe::new(client, registration_name),
+        probe: Probe::new(client, registration_name, client_cert_file.zip(client_key_file)),
         status: Arc::new(Status::new().map_err(|error| error.to_string())?),
         interval,
     };

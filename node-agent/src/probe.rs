@@ -9,7 +9,10 @@ mod report;
 mod review;
 mod transport;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
@@ -126,13 +129,15 @@ impl ProbeError {
 pub struct Probe {
     client: Client,
     registration: String,
+    identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl Probe {
-    /// Probes the webhook that is registered under this name.
+    /// Probes the webhook that is registered under this name, and shows it the certificate and the
+    /// key in these files, if there are any.
     #[must_use]
-    pub fn new(client: Client, registration: String) -> Self {
-        Self { client, registration }
+    pub fn new(client: Client, registration: String, identity: Option<(PathBuf, PathBuf)>) -> Self {
+        Self { client, registration, identity }
     }
 
     /// Checks the registration and asks both paths of the webhook; well is a refusal by both.
@@ -178,6 +183,7 @@ impl Probe {
             server_name: format!("{service}.{namespace}.svc"),
             path_and_query: format!("{}?timeout={}s", path.name(), timeout.as_secs()),
             ca,
+            identity: self.identity.clone(),
             timeout,
         };
         let review = review::Review::new();

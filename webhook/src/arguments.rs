@@ -50,6 +50,11 @@ pub struct ServerArguments {
     )]
     pub admin_listen: SocketAddr,
 
+    /// Answer only clients with a certificate of a CA in this file, in PEM; the API server then
+    /// needs one
+    #[arg(long, env = "RICH_POUCH_CLIENT_CA_FILE", value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
+
     /// Connections at once; more wait
     #[arg(
         long,

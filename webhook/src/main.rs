@@ -1,17 +1,25 @@
 //! The program: parses arguments, builds the parts and joins them.
 #![forbid(unsafe_code)]
 
-use std::{error::Error, process::ExitCode, sync::Arc};
+use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::{
+    crypto::{CryptoProvider, ring},
+    server::danger::ClientCertVerifier,
+};
 use tokio::{runtime, task};
 use webhook::{
     admin,
     api::Api,
     arguments::{Arguments, CertificateArguments},
     certificate::{
-        Complaint, Resolver, files::Files, keeper::Keeper, registration::Registration, store::Store,
+        Complaint, Resolver,
+        clients::{self, Clients},
+        files::Files,
+        keeper::Keeper,
+        registration::Registration,
+        store::Store,
     },
     cluster,
     health::Health,
@@ -67,6 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let admin = admin::router(Arc::clone(&health), Arc::clone(&metrics), Arc::clone(&resolver));
     let admin = Server::bind(server.admin_listen, None, admin, limits, stop.clone()).await?;
     let complaint = Complaint::new(metrics.certificate_failing());
+    let client_complaint = Complaint::new(metrics.client_ca_failing());
     let registry = match settings.entrypoints {
         Some(settings) => Some(registry(settings, &provider, &metrics).await?),
         None => None,
@@ -74,7 +83,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let namespaces =
         if settings.injection.asks_for_namespaces() { Some(namespaces().await?) } else { None };
     let api = Api::new(settings.injection, namespaces, registry, metrics, limits.body).router();
-    let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver))?;
+    let clients = match server.client_ca_file {
+        Some(file) => Some(clients(file, &provider, client_complaint)?),
+        None => None,
+    };
+    let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver), clients)?;
     let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
 
     keep_certificate(certificate, resolver, health, provider, complaint).await?;
@@ -86,6 +99,16 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn clients(
+    file: PathBuf,
+    provider: &Arc<CryptoProvider>,
+    complaint: Complaint,
+) -> Result<Arc<dyn ClientCertVerifier>, clients::Error> {
+    let clients = Arc::new(Clients::read(file, Arc::clone(provider))?);
+    task::spawn(Arc::clone(&clients).run(complaint));
+    Ok(clients)
 }
 
 async fn namespaces() -> Result<Arc<Namespaces>, Box<dyn Error>> {

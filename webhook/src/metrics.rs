@@ -27,6 +27,7 @@ pub struct Metrics {
     lookups: IntCounterVec,
     not_after: IntGauge,
     failing: IntGauge,
+    client_ca_failing: IntGauge,
 }
 
 impl Metrics {
@@ -78,6 +79,10 @@ impl Metrics {
                 "1 while the certificate cannot be read, renewed or made trusted; the last good \
                  one is served on",
             )?,
+            client_ca_failing: gauge(
+                "client_ca_failing",
+                "1 while the CAs of clients cannot be read; the last good ones count on",
+            )?,
             registry,
         };
         // A rule that was never broken is a zero and not a gap.
@@ -91,6 +96,12 @@ impl Metrics {
     #[must_use]
     pub fn certificate_failing(&self) -> IntGauge {
         self.failing.clone()
+    }
+
+    /// Is to be 1 while the CAs of clients cannot be read.
+    #[must_use]
+    pub fn client_ca_failing(&self) -> IntGauge {
+        self.client_ca_failing.clone()
     }
 
     /// Counts an answer.

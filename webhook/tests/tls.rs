@@ -9,10 +9,14 @@ use std::{
 };
 
 use axum::{Router, routing::get};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
 use rustls::{
     ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::danger::ClientCertVerifier,
     version::{TLS12, TLS13},
 };
 use tokio::{
@@ -23,7 +27,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use webhook::{
-    certificate::{Pair, Resolver, authority::Material},
+    certificate::{Pair, Resolver, authority::Material, clients::Clients},
     server::{Limits, Server, acceptor},
     stop::{Phase, Stop, Stopper},
 };
@@ -52,11 +56,16 @@ struct Running {
 }
 
 async fn start(limits: Limits) -> (Running, Material) {
+    start_for(limits, None).await
+}
+
+async fn start_for(limits: Limits, clients: Option<Arc<Clients>>) -> (Running, Material) {
+    let clients = clients.map(|clients| -> Arc<dyn ClientCertVerifier> { clients });
     let material = material();
     let resolver = Arc::new(Resolver::default());
     install(&resolver, &material);
     let (stopper, stop) = Stop::new();
-    let tls = acceptor(provider(), Arc::<Resolver>::clone(&resolver)).unwrap();
+    let tls = acceptor(provider(), Arc::<Resolver>::clone(&resolver), clients).unwrap();
     let router = Router::new().route("/", get(async || "here")).route(
         "/slow",
         get(async || {
@@ -79,13 +88,30 @@ async fn connect(
     trusted: &Material,
     version: &'static SupportedProtocolVersion,
 ) -> io::Result<TlsStream<TcpStream>> {
+    connect_as(address, trusted, version, None).await
+}
+
+/// Connects with a certificate of the client's, and its key, in PEM.
+async fn connect_as(
+    address: SocketAddr,
+    trusted: &Material,
+    version: &'static SupportedProtocolVersion,
+    client: Option<[&str; 2]>,
+) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.authority.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[version])
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match client {
+        None => config.with_no_client_auth(),
+        Some([certificate, key]) => {
+            let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+            config.with_client_auth_cert(vec![certificate], key).unwrap()
+        }
+    };
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from(NAME).unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
@@ -126,6 +152,43 @@ async fn a_client_that_trusts_the_ca_is_answered_over_both_versions() {
     }
     let stranger = self::material();
     assert!(connect(running.address, &stranger, &TLS13).await.is_err());
+}
+
+/// A CA of clients, and a certificate of it with its key, in PEM.
+fn client() -> (String, [String; 2]) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    (authority.pem(), [certificate.pem(), key.serialize_pem()])
+}
+
+#[tokio::test]
+async fn only_clients_of_the_given_ca_are_answered_where_one_is_given() {
+    let ((authority, client), (_, stranger)) = (client(), client());
+    let file = std::env::temp_dir().join(format!("rich-pouch-tls-{}", std::process::id()));
+    std::fs::write(&file, authority).unwrap();
+    let clients = Arc::new(Clients::read(file.clone(), provider()).unwrap());
+    std::fs::remove_file(file).unwrap();
+    let (running, material) = start_for(Limits::new(16), Some(clients)).await;
+    for version in [&TLS12, &TLS13] {
+        let pem = client.each_ref().map(String::as_str);
+        let connection = connect_as(running.address, &material, version, Some(pem));
+        let mut stream = connection.await.unwrap();
+        assert!(ask(&mut stream, "/", "here").await.starts_with("HTTP/1.1 200"));
+        for refused in [None, Some(stranger.each_ref().map(String::as_str))] {
+            // By TLS 1.3 the client is done before the server has looked at its certificate.
+            let refusal = async {
+                let mut stream = connect_as(running.address, &material, version, refused).await?;
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await?;
+                stream.read(&mut [0; 1024]).await
+            };
+            assert!(refusal.await.is_err());
+        }
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ start_apiserver() {
     --secure-port=6443 --advertise-address="$node_ip" --service-cluster-ip-range="$service_range" \
     --tls-cert-file="$etc/pki/apiserver.crt" --tls-private-key-file="$etc/pki/apiserver.key" \
     --client-ca-file="$etc/pki/ca.crt" --authorization-mode=Node,RBAC --allow-privileged \
-    --enable-admission-plugins=NodeRestriction \
+    --enable-admission-plugins=NodeRestriction --admission-control-config-file="$etc/admission.yaml" \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$etc/pki/service-accounts.pub" \
     --service-account-signing-key-file="$etc/pki/service-accounts.key" \

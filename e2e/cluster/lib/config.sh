@@ -75,10 +75,32 @@ make_config() {
   for user in admin kubelet controller-manager scheduler proxy dns; do
     make_kubeconfig "$user" "https://$node_ip:6443" "$etc/$user.kubeconfig"
   done
+  make_admission_config
   make_containerd_config
   make_kubelet_config
   make_proxy_config
   make_dns_config
+}
+
+# What the API server shows to webhooks that ask who it is; those of the tests' release may.
+make_admission_config() {
+  local plugin
+  write "$etc/admission.yaml" <<YAML
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+$(for plugin in Mutating Validating; do
+    printf '%s\n' "- name: ${plugin}AdmissionWebhook" \
+      "  configuration: {apiVersion: apiserver.config.k8s.io/v1, kind: WebhookAdmissionConfiguration, kubeConfigFile: $etc/webhooks.kubeconfig}"
+  done)
+YAML
+  write "$etc/webhooks.kubeconfig" <<YAML
+apiVersion: v1
+kind: Config
+users:
+- name: '*.rich-pouch.svc'
+  user: {client-certificate: $etc/pki/kubelet-client.crt, client-key: $etc/pki/kubelet-client.key}
+YAML
 }
 
 make_containerd_config() {

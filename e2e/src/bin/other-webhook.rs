@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let router = Router::new().route("/sidecar", post(sidecar)).route("/undo", post(undo));
     let (_stopper, stop) = Stop::new();
-    let tls = acceptor(provider, resolver)?;
+    let tls = acceptor(provider, resolver, None)?;
     let server = Server::bind(address, Some(tls), router, Limits::new(64), stop).await?;
     println!("{}", STANDARD.encode(certificate));
     server.run().await;

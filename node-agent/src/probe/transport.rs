@@ -1,6 +1,13 @@
 //! One POST by HTTP/1.1 over TLS, trusting one CA, within a deadline.
 
-use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -13,7 +20,10 @@ use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
-    pki_types::{CertificateDer, InvalidDnsNameError, ServerName, pem::PemObject},
+    pki_types::{
+        CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName,
+        pem::{self, PemObject},
+    },
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -29,6 +39,9 @@ pub(super) struct Endpoint {
     pub(super) path_and_query: String,
     /// PEM; nobody else is trusted.
     pub(super) ca: Vec<u8>,
+    /// The files of our own certificate and its key, PEM, where the server asks for one. They are
+    /// read each time, as whoever keeps them renews them.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
     pub(super) timeout: Duration,
 }
 
@@ -44,6 +57,8 @@ pub(super) struct Answer {
 pub(super) enum TransportError {
     #[error("its caBundle holds no certificate that can be read")]
     CaBundle,
+    #[error("our own certificate in {path} cannot be read: {source}")]
+    Identity { path: String, source: pem::Error },
     #[error("its name cannot be that of a server: {0}")]
     ServerName(#[from] InvalidDnsNameError),
     #[error("no TLS: {0}")]
@@ -66,7 +81,7 @@ pub(super) async fn post(endpoint: &Endpoint, body: String) -> Result<Answer, Tr
 }
 
 async fn exchange(endpoint: &Endpoint, body: String) -> Result<Answer, TransportError> {
-    let tls = TlsConnector::from(Arc::new(trusting(&endpoint.ca)?));
+    let tls = TlsConnector::from(Arc::new(trusting(&endpoint.ca, endpoint.identity.as_ref())?));
     let name = ServerName::try_from(endpoint.server_name.clone())?;
     let tcp = TcpStream::connect(endpoint.address).await.map_err(TransportError::Connect)?;
     let stream = tls.connect(name, tcp).await.map_err(TransportError::Handshake)?;
@@ -102,7 +117,10 @@ async fn exchange(endpoint: &Endpoint, body: String) -> Result<Answer, Transport
     }
 }
 
-fn trusting(ca: &[u8]) -> Result<ClientConfig, TransportError> {
+fn trusting(
+    ca: &[u8],
+    identity: Option<&(PathBuf, PathBuf)>,
+) -> Result<ClientConfig, TransportError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca) {
         let certificate = certificate.map_err(|_| TransportError::CaBundle)?;
@@ -114,9 +132,19 @@ fn trusting(ca: &[u8]) -> Result<ClientConfig, TransportError> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .with_root_certificates(roots);
+    let Some((certificate, key)) = identity else {
+        return Ok(config.with_no_client_auth());
+    };
+    let unreadable = |path: &Path| {
+        let path = path.display().to_string();
+        |source| TransportError::Identity { path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(unreadable(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
+    Ok(config.with_client_auth_cert(chain, key)?)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl TlsServer {
         let (chain, key) = (material().serving.as_bytes(), material().serving_key.as_bytes());
         resolver.install(Pair::from_pem(chain, key, &provider).unwrap());
         let (stopper, stop) = Stop::new();
-        let tls = acceptor(provider, resolver).unwrap();
+        let tls = acceptor(provider, resolver, None).unwrap();
         let address = ([127, 0, 0, 1], 0).into();
         let server = Server::bind(address, Some(tls), router, Limits::new(16), stop).await.unwrap();
         let address = server.address().unwrap();

@@ -4,8 +4,12 @@ use std::{
     thread,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::PrivateKeyDer,
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
+};
 
 use super::*;
 
@@ -21,15 +25,23 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    fn server(&self, name: &str) -> Arc<ServerConfig> {
+    fn certificate(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (params.signed_by(&key, &self.0).unwrap(), key)
+    }
+
+    fn server(&self, name: &str) -> Arc<ServerConfig> {
+        self.server_for(name, Arc::new(NoClientAuth))
+    }
+
+    fn server_for(&self, name: &str, clients: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
+        let (certificate, key) = self.certificate(name);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         Arc::new(config)
@@ -46,6 +58,7 @@ fn endpoint(ca: &Authority, serve: impl FnOnce(std::net::TcpStream) + Send + 'st
         server_name: NAME.to_owned(),
         path_and_query: "/mutate?timeout=5s".to_owned(),
         ca: ca.0.pem().into_bytes(),
+        identity: None,
         timeout: Duration::from_secs(5),
     }
 }
@@ -98,6 +111,35 @@ fn a_question_is_posted_and_its_answer_comes_back() {
     assert!(request.contains(&format!("host: {NAME}:{port}\r\n")), "{request}");
     assert!(request.contains("content-type: application/json\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\n{\"a\":1}"), "{request}");
+}
+
+#[test]
+fn our_certificate_is_shown_where_it_is_asked_for() {
+    let ca = Authority::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.0.der().clone()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let config = ca.server_for(NAME, clients.build().unwrap());
+    let endpoint = || {
+        let config = Arc::clone(&config);
+        endpoint(&ca, |stream| {
+            answer(config, stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        })
+    };
+    assert!(asked(&endpoint()).is_err());
+
+    let folder = std::env::temp_dir().join(format!("rich-pouch-identity-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let files = (folder.join("tls.crt"), folder.join("tls.key"));
+    let identity = Some(files.clone());
+    let error = asked(&Endpoint { identity: identity.clone(), ..endpoint() }).unwrap_err();
+    assert!(error.to_string().contains("tls.crt cannot be read"), "{error}");
+    let (certificate, key) = ca.certificate("agent");
+    std::fs::write(files.0, certificate.pem()).unwrap();
+    std::fs::write(files.1, key.serialize_pem()).unwrap();
+    assert_eq!(asked(&Endpoint { identity, ..endpoint() }).unwrap().status, 200);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -173,6 +215,7 @@ fn a_ca_bundle_without_a_certificate_is_told() {
             server_name: NAME.to_owned(),
             path_and_query: String::new(),
             ca: ca.as_bytes().to_vec(),
+            identity: None,
             timeout: Duration::from_secs(1),
         };
         let error = asked(&endpoint).unwrap_err();
