@@ -87,9 +87,19 @@ pub enum ConnectError {
 
 /// A client by the pod's service account, or else by the kubeconfig.
 pub async fn connect() -> Result<Client, ConnectError> {
+    connect_with(Some(PATIENCE)).await
+}
+
+/// A client for watches: they are silent as long as nothing changes, and whoever watches knows for
+/// how long at the most.
+pub async fn connect_to_watch() -> Result<Client, ConnectError> {
+    connect_with(None).await
+}
+
+async fn connect_with(read_timeout: Option<Duration>) -> Result<Client, ConnectError> {
     let mut config = Config::infer().await.map_err(ConnectError::Configuration)?;
     config.connect_timeout = Some(PATIENCE);
-    config.read_timeout = Some(PATIENCE);
+    config.read_timeout = read_timeout;
     config.write_timeout = Some(PATIENCE);
     Client::try_from(config).map_err(|error| ConnectError::Client(error.into()))
 }

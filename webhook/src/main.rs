@@ -112,7 +112,7 @@ fn clients(
 }
 
 async fn namespaces() -> Result<Arc<Namespaces>, Box<dyn Error>> {
-    let namespaces = Namespaces::new(cluster::connect().await?);
+    let namespaces = Namespaces::new(cluster::connect_to_watch().await?);
     task::spawn(Arc::clone(&namespaces).watch());
     Ok(namespaces)
 }
