@@ -1,7 +1,7 @@
 //! An event as one line of JSON.
 //!
-//! There is one for every answer: tracing-subscriber's own form of it, by way of serde, took as
-//! long as reading the review.
+//! There is one for every answer, so it is written directly and not by way of serde, as
+//! tracing-subscriber's own form of it is.
 
 use std::fmt::{self, Debug, Write as _};
 
