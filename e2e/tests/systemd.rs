@@ -343,6 +343,19 @@ async fn the_exit_code_survives_the_one_who_brings_it() {
 }
 
 #[tokio::test]
+async fn a_container_ends_with_137_however_often_everybody_in_it_is_killed() {
+    in_namespace(async |ns| {
+        let pod = ns.run(&shell("exec sleep 10000")).await;
+        application(&pod).await;
+        // Whoever would bring the exit code, and whoever comes in its place.
+        let again_and_again = "while ((SECONDS < 3)); do kill -KILL -1; done";
+        let _inside = pod.enter(&["bash", "-c", again_and_again]).await;
+        assert_eq!(pod.exit_code().await, 137);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn our_programs_are_not_unmounted_before_systemd_has_ended() {
     in_namespace(async |ns| {
         let pod = ns.run(&shell("exec sleep 10000")).await;

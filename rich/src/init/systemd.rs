@@ -186,8 +186,7 @@ fn configure(request: &Request) -> Result<(), Errno> {
     for unit in GIVEN_UP.into_iter().chain([FAILED]) {
         write(unit, &failed)?;
     }
-    let exit = format!("[Service]\nExecStart=\nExecStart={program} systemd-exit\n");
-    file::replace(EXIT, "rich.conf", 0o644, exit.as_bytes())?;
+    file::replace(EXIT, "rich.conf", 0o644, exit(program).as_bytes())?;
     file::replace(MOUNT, "rich.conf", 0o644, MOUNTED.as_bytes())?;
     file::replace("/run/tmpfiles.d", "tmp.conf", 0o644, TMPFILES.as_bytes())?;
     file::replace("/run/systemd/system.conf.d", "rich.conf", 0o644, MANAGER.as_bytes())?;
@@ -253,15 +252,34 @@ fn output_unit(program: &str) -> String {
     )
 }
 
+/// Like all others it may be killed, and then systemd would never end, or with 255.
+fn exit(program: &str) -> String {
+    format!(
+        "[Unit]\n\
+         SuccessAction=none\n\
+         StartLimitIntervalSec=0\n\
+         \n\
+         [Service]\n\
+         Type=simple\n\
+         ExecStart=\n\
+         ExecStart={program} systemd-exit\n\
+         Restart=always\n\
+         RestartSec=100ms\n"
+    )
+}
+
+/// It is started again until it has come to its end. (A oneshot may do so since systemd 244 only.)
 fn failed(program: &str) -> String {
     format!(
         "[Unit]\n\
          Description=The end of a container whose application cannot be started\n\
          DefaultDependencies=no\n\
+         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
-         Type=oneshot\n\
-         ExecStart={program} failed\n"
+         ExecStart={program} failed\n\
+         Restart=on-failure\n\
+         RestartSec=100ms\n"
     )
 }
 

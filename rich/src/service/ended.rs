@@ -14,9 +14,6 @@ use crate::{
     sys::{self, SignalFd},
 };
 
-/// The exit code of what was killed by SIGKILL.
-const KILLED: u8 = 128 + 9;
-
 /// Runs poststop and ends systemd with the application's exit code.
 pub(super) fn main(env: Strings) -> u8 {
     sys::block_all();
@@ -64,9 +61,6 @@ impl Spec {
 
 /// How the application ended, as systemd tells it: `$EXIT_CODE` and `$EXIT_STATUS` of
 /// systemd.exec(5). 255 where it does not tell.
-///
-/// On an overloaded node it may give up waiting for what it has killed, and knows only that it was
-/// too slow to stop (`$SERVICE_RESULT`).
 fn exit_code(env: Strings) -> u8 {
     let status = env::get(env, "EXIT_STATUS").and_then(|value| str::from_utf8(value).ok());
     let status = status.unwrap_or_default();
@@ -75,7 +69,6 @@ fn exit_code(env: Strings) -> u8 {
         Some(b"killed" | b"dumped") => {
             signal(status).map_or(u8::MAX, |number| number.saturating_add(128))
         }
-        _ if env::get(env, "SERVICE_RESULT") == Some(b"timeout") => KILLED,
         _ => u8::MAX,
     }
 }
@@ -106,12 +99,6 @@ mod tests {
         assert_eq!(exit_code(&[c"EXIT_CODE=dumped", c"EXIT_STATUS=SEGV"]), 139);
         assert_eq!(exit_code(&[c"EXIT_CODE=killed", c"EXIT_STATUS=RTMIN+3"]), 165);
         assert_eq!(exit_code(&[c"EXIT_CODE=killed", c"EXIT_STATUS=?"]), 255);
-        assert_eq!(exit_code(&[c"SERVICE_RESULT=timeout"]), 137);
-        assert_eq!(
-            exit_code(&[c"SERVICE_RESULT=timeout", c"EXIT_CODE=exited", c"EXIT_STATUS=3"]),
-            3
-        );
-        assert_eq!(exit_code(&[c"SERVICE_RESULT=resources"]), 255);
         assert_eq!(exit_code(&[]), 255);
     }
 }

@@ -3,19 +3,27 @@
 
 use alloc::format;
 
-use super::{Spec, UNIT, exec::NOT_TRIED, exit_code, last_words, streams, systemctl};
+use super::{
+    Spec, UNIT, exec::NOT_TRIED, exit_code, keep_exit_code, last_words, streams, systemctl,
+};
 use crate::{Strings, say, sys};
 
 /// Ends the container, unless systemd starts the application again.
 pub(super) fn main(env: Strings) -> u8 {
     sys::block_all();
     sys::default_all();
-    let state = systemctl::read(&["show", "--property=ActiveState", "--value", UNIT], env);
-    if !matches!(state.trim(), "inactive" | "failed") {
+    let properties = "--property=ActiveState,ExecMainCode,ExecMainStatus";
+    let state = systemctl::read(&["show", properties, UNIT], env);
+    let property = |name: &str| {
+        state.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("")
+    };
+    if !matches!(property("ActiveState"), "inactive" | "failed") {
         return 0;
     }
-    // `rich ended` has done so, unless it was killed.
-    if let Some(code) = exit_code() {
+    // `rich ended` has kept it, unless it was killed.
+    let ended = || how_it_ended(property("ExecMainCode"), property("ExecMainStatus"));
+    if let Some(code) = exit_code().or_else(ended) {
+        keep_exit_code(code);
         return end(code, env);
     }
     match Spec::read() {
@@ -36,5 +44,30 @@ fn end(code: u8, env: Strings) -> u8 {
     match systemctl::exit(code, env) {
         0 => 0,
         _ => systemctl::run(&["--force", "exit", &format!("{code}")], env),
+    }
+}
+
+/// The exit code of the application, if it has ended, from systemd's `ExecMainCode` (the `si_code`
+/// of a SIGCHLD, sigaction(2)) and `ExecMainStatus` (org.freedesktop.systemd1(5)).
+fn how_it_ended(code: &str, status: &str) -> Option<u8> {
+    let status: u8 = status.parse().ok()?;
+    match code {
+        "1" => Some(status),
+        "2" | "3" => status.checked_add(128),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_ended_has_an_exit_code() {
+        assert_eq!(how_it_ended("1", "7"), Some(7));
+        assert_eq!(how_it_ended("2", "9"), Some(137));
+        assert_eq!(how_it_ended("3", "11"), Some(139));
+        assert_eq!(how_it_ended("0", "0"), None);
+        assert_eq!(how_it_ended("", ""), None);
     }
 }

@@ -10,6 +10,7 @@ mod exec;
 mod failed;
 mod last_words;
 pub(crate) mod output;
+mod processes;
 mod spec;
 mod status;
 mod stop;

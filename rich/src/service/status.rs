@@ -3,12 +3,11 @@
 use alloc::{format, string::String};
 use core::{fmt, str};
 
-use rustix::{
-    fs::{Dir, Mode, OFlags, open},
-    process::Pid,
-};
+use rustix::process::Pid;
 
-use super::{Spec, UNIT, exit_code, spec::Init, supervise::supervisor, systemctl};
+use super::{
+    Spec, UNIT, exit_code, processes::first_child, spec::Init, supervise::supervisor, systemctl,
+};
 use crate::{Strings, file, say, sys::stdout};
 
 /// Prints it; the exit code is 0 where the application runs.
@@ -73,24 +72,4 @@ fn application(pid: Option<Pid>) {
 
 fn line(key: &str, value: &dyn fmt::Display) {
     say::line(stdout(), format_args!("{key}: {value}"));
-}
-
-/// The oldest child of a process: what an init starts first is the application.
-pub(super) fn first_child(parent: Pid) -> Option<Pid> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let entries = Dir::read_from(open("/proc", flags, Mode::empty()).ok()?).ok()?;
-    let processes = entries.filter_map(|entry| {
-        let pid: i32 = entry.ok()?.file_name().to_str().ok()?.parse().ok()?;
-        (parent_of(pid)? == parent.as_raw_nonzero().get()).then_some(pid)
-    });
-    processes.min().and_then(Pid::from_raw)
-}
-
-/// The fourth word of `/proc/PID/stat`, proc(5); the second may hold blanks and parentheses.
-fn parent_of(pid: i32) -> Option<i32> {
-    let path = alloc::ffi::CString::new(format!("/proc/{pid}/stat")).ok()?;
-    let text = file::read(&path, 512).ok()?;
-    let end = text.iter().rposition(|byte| *byte == b')')?;
-    let rest = str::from_utf8(text.get(end + 1..)?).ok()?;
-    rest.split_whitespace().nth(1)?.parse().ok()
 }

@@ -15,8 +15,8 @@ use rustix::{
 };
 
 use super::{
-    FOLDER, SPEC, Spec, UNIT, exit_code, keep_exit_code, spec::Init, streams,
-    supervise::supervisor, systemctl,
+    FOLDER, SPEC, Spec, UNIT, exit_code, keep_exit_code, processes::init_is_starting_something,
+    spec::Init, streams, supervise::supervisor, systemctl,
 };
 use crate::{
     Strings,
@@ -117,15 +117,16 @@ fn watch(grace: Duration, start: Duration, env: Strings) {
             // killed now.
             keep_exit_code(code);
             let _ = systemctl::exit(code, env);
-            // systemd waits for nobody who is not there.
-            sys::kill_everybody(number::KILL);
         }
     }
     // At its very end systemd waits for everybody, but is told only of its own children's ends:
     // not of this preStop's, nor of what `kubectl exec` has started, and would sit out its timeout
     // (systemd-shutdown(8)). We are its child by then, and the last to go.
     while !sys::is_alone() {
-        if now() > last {
+        // systemd waits for nobody who is not there. But where the kubelet was before us, its
+        // SIGTERM makes systemd start anew, and systemd gives up, with 255, where what it forks on
+        // the way is killed.
+        if now() > last && !init_is_starting_something() {
             sys::kill_everybody(number::KILL);
         }
         sleep(PACE);

@@ -18,7 +18,8 @@ use rustix::{
 use super::{
     FOLDER, SUPERVISOR, Spec,
     exec::{NOT_TRIED, prepare},
-    exit_code, keep_exit_code, status,
+    exit_code, keep_exit_code,
+    processes::first_child,
 };
 use crate::{
     dumb_init,
@@ -87,7 +88,7 @@ fn serve(spec: &Spec) -> u8 {
 
 /// Waits for the application of a supervisor that was killed.
 fn inherited() -> u8 {
-    let Some(application) = status::first_child(getpid()) else {
+    let Some(application) = first_child(getpid()) else {
         return 128 + number::KILL;
     };
     keep_supervisor();
