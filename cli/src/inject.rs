@@ -123,7 +123,6 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
 }
 
 fn apply(object: &mut Value, outcome: &Outcome) -> Result<(), Box<dyn std::error::Error>> {
-    let patch: json_patch::Patch =
-        serde_json::from_value(serde_json::to_value(&outcome.operations)?)?;
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_str())?;
     Ok(json_patch::patch(object, &patch)?)
 }

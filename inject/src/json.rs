@@ -1,99 +1,120 @@
-//! What a patch puts into an object. Nearly all of it is written in this crate, so that names and
-//! most values need no copy, and an object no map.
+//! What a patch puts into an object: values that are put together where they are needed, borrow
+//! all they can, and are written at once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
-use serde::{
-    Serialize, Serializer,
-    ser::{SerializeMap, SerializeSeq},
-};
 use serde_json::Value;
 
 /// A value of JSON that is to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Json {
+#[derive(Clone, Copy)]
+pub(crate) enum Json<'a> {
     /// `true` or `false`.
     Bool(bool),
     /// A number.
     Number(u32),
     /// A string.
-    Text(Cow<'static, str>),
+    Text(&'a str),
+    /// A string of ours, of which nothing is to be escaped.
+    Fixed(&'static str),
+    /// An array of strings.
+    Words(&'a [Cow<'a, str>]),
     /// An array.
-    List(Vec<Json>),
-    /// An object with different names.
-    Object(Vec<(&'static str, Json)>),
+    List(&'a [Json<'a>]),
+    /// An object with different names, all ours, of which nothing is to be escaped.
+    Object(&'a [(&'static str, Json<'a>)]),
+    /// An object with whatever different names.
+    Map(&'a [(&'a str, Json<'a>)]),
     /// What was read from the object itself.
-    Given(Value),
+    Given(&'a Value),
 }
 
-/// An object of these members.
-pub(crate) fn object<const N: usize>(members: [(&'static str, Json); N]) -> Json {
-    Json::Object(members.into())
-}
-
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Json<'_> {
+    /// Writes it at the end of `text`, which takes all that is written to it.
+    pub(crate) fn write(self, text: &mut String) {
         match self {
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(value) => serializer.serialize_u32(*value),
-            Self::Text(value) => serializer.serialize_str(value),
-            Self::List(values) => {
-                let mut list = serializer.serialize_seq(Some(values.len()))?;
-                for value in values {
-                    list.serialize_element(value)?;
-                }
-                list.end()
+            Self::Bool(true) => text.push_str("true"),
+            Self::Bool(false) => text.push_str("false"),
+            Self::Number(number) => _ = write!(text, "{number}"),
+            Self::Given(value) => _ = write!(text, "{value}"),
+            Self::Text(value) => string(text, &[value]),
+            Self::Words(words) => {
+                list(text, *b"[]", words, |text, word| string(text, &[word]));
             }
-            Self::Object(members) => {
-                let mut object = serializer.serialize_map(Some(members.len()))?;
-                for (name, value) in members {
-                    object.serialize_entry(name, value)?;
-                }
-                object.end()
-            }
-            Self::Given(value) => value.serialize(serializer),
+            Self::List(values) => list(text, *b"[]", values, |text, value| value.write(text)),
+            Self::Fixed(value) => fixed(text, value),
+            Self::Object(members) => list(text, *b"{}", members, |text, (name, value)| {
+                fixed(text, name);
+                text.push(':');
+                value.write(text);
+            }),
+            Self::Map(members) => list(text, *b"{}", members, |text, (name, value)| {
+                string(text, &[name]);
+                text.push(':');
+                value.write(text);
+            }),
         }
     }
 }
 
-impl From<bool> for Json {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
+fn list<T>(
+    text: &mut String,
+    [open, close]: [u8; 2],
+    items: &[T],
+    write: impl Fn(&mut String, &T),
+) {
+    text.push(open.into());
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        write(text, item);
     }
+    text.push(close.into());
 }
 
-impl From<u32> for Json {
-    fn from(value: u32) -> Self {
-        Self::Number(value)
-    }
+fn fixed(text: &mut String, value: &str) {
+    text.push('"');
+    text.push_str(value);
+    text.push('"');
 }
 
-impl From<&'static str> for Json {
-    fn from(value: &'static str) -> Self {
-        Self::Text(value.into())
+/// Writes the parts as one string.
+pub(crate) fn string(text: &mut String, parts: &[&str]) {
+    text.push('"');
+    for part in parts {
+        let _ = skim::escape(part, text);
     }
+    text.push('"');
 }
 
-impl From<String> for Json {
-    fn from(value: String) -> Self {
-        Self::Text(value.into())
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
 
-impl From<Value> for Json {
-    fn from(value: Value) -> Self {
-        Self::Given(value)
+    fn written(value: Json<'_>) -> Value {
+        let mut text = String::new();
+        value.write(&mut text);
+        serde_json::from_str(&text).unwrap()
     }
-}
 
-impl<T: Into<Self>> From<Vec<T>> for Json {
-    fn from(values: Vec<T>) -> Self {
-        Self::List(values.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<T: Into<Self>, const N: usize> From<[T; N]> for Json {
-    fn from(values: [T; N]) -> Self {
-        Self::List(values.into_iter().map(Into::into).collect())
+    #[test]
+    fn every_value_is_read_as_what_it_was() {
+        let given = json!({"a": [1.5]});
+        let members = [
+            ("empty", Json::Object(&[])),
+            ("list", Json::List(&[Json::Bool(true), Json::Bool(false), Json::Number(u32::MAX)])),
+            ("words", Json::Words(&["a".into(), "b".into()])),
+            ("none", Json::Words(&[])),
+            ("given", Json::Given(&given)),
+            ("map", Json::Map(&[("text \"\n", Json::Text("\\"))])),
+            ("fixed", Json::Fixed("a")),
+        ];
+        assert_eq!(
+            written(Json::Object(&members)),
+            json!({"empty": {}, "list": [true, false, u32::MAX], "words": ["a", "b"],
+                   "none": [], "given": given, "map": {"text \"\n": "\\"},
+                   "fixed": "a"})
+        );
     }
 }

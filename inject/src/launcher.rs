@@ -1,5 +1,7 @@
 //! The command of a rich container: `/.rich/rich run … -- COMMAND`.
 
+use std::borrow::Cow;
+
 use contract::{Rich, names};
 
 use crate::{
@@ -16,12 +18,12 @@ const STOP: &str = "stop";
 
 /// The command that runs the initscript and the init, then `program`. `grace` is the pod's
 /// `terminationGracePeriodSeconds`, which a container cannot find out by itself.
-pub(crate) fn command(
+pub(crate) fn command<'a>(
     rich: &Rich,
     container: &Container,
-    program: &[Text<'_>],
+    program: &'a [Text<'_>],
     grace: Option<i64>,
-) -> Vec<String> {
+) -> Vec<Cow<'a, str>> {
     let mut flags = rich.flags();
     if let Some(seconds) = grace
         && rich.mode.boots_the_image()
@@ -36,12 +38,12 @@ pub(crate) fn command(
         flags.push(format!("--termination-log={path}"));
     }
     [names::LAUNCHER, RUN]
-        .map(String::from)
+        .map(Cow::Borrowed)
         .into_iter()
         // The kubelet expands $(NAME) in a command; what we put there means itself.
-        .chain(flags.into_iter().map(literal))
-        .chain([END_OF_FLAGS.to_owned()])
-        .chain(program.iter().map(ToString::to_string))
+        .chain(flags.into_iter().map(|flag| literal(flag).into()))
+        .chain([Cow::Borrowed(END_OF_FLAGS)])
+        .chain(program.iter().map(|word| Cow::Borrowed(&**word)))
         .collect()
 }
 
@@ -51,8 +53,8 @@ fn literal(flag: String) -> String {
 
 /// The preStop command that stops the application before the kubelet signals PID 1, with the
 /// user's own preStop joined to it; none where the container has ours already.
-pub(crate) fn stop_command(container: &Container) -> Option<Vec<String>> {
-    let mut command = vec![names::LAUNCHER.to_owned(), STOP.to_owned()];
+pub(crate) fn stop_command<'a>(container: &'a Container<'_>) -> Option<Vec<Cow<'a, str>>> {
+    let mut command = vec![Cow::Borrowed(names::LAUNCHER), Cow::Borrowed(STOP)];
     let Some(handler) = container.pre_stop() else {
         return Some(command);
     };
@@ -61,10 +63,10 @@ pub(crate) fn stop_command(container: &Container) -> Option<Vec<String>> {
         if matches!(users, [launcher, stop, ..] if *launcher == names::LAUNCHER && *stop == STOP) {
             return None;
         }
-        command.push(END_OF_FLAGS.to_owned());
-        command.extend(users.iter().map(ToString::to_string));
+        command.push(Cow::Borrowed(END_OF_FLAGS));
+        command.extend(users.iter().map(|word| Cow::Borrowed(&**word)));
     } else if let Some(sleep) = &handler.sleep {
-        command.push(format!("--sleep={}s", sleep.seconds));
+        command.push(format!("--sleep={}s", sleep.seconds).into());
     }
     Some(command)
 }

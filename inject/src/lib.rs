@@ -10,8 +10,8 @@ mod image;
 mod json;
 mod known;
 mod launcher;
-mod operation;
 mod parts;
+mod patch;
 mod pod;
 mod program;
 mod settings;
@@ -20,9 +20,8 @@ mod view;
 mod workload;
 
 pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
-pub use json::Json;
 pub use known::{Known, Level, Namespace};
-pub use operation::Operation;
+pub use patch::Patch;
 pub use settings::{Binaries, Privileged, Settings};
 pub use workload::Workload;
 
@@ -34,8 +33,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What is to be done with an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The patch; empty where the object is already as it should be.
-    pub operations: Vec<Operation>,
+    /// The changes; none where the object is already as it should be.
+    pub patch: Patch,
     /// What the user should know, a sentence each.
     pub warnings: Vec<String>,
     /// The rules that the object breaks; where there are any, the patch does not count.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::{
     Binaries, Settings, VERSION,
-    json::{Json, object},
-    view::{Container, Volume},
+    json::Json::{self, Bool, Fixed, Given, List, Number, Object, Text},
+    view::{Amounts, Container, Volume},
 };
 
 /// Two programs of less than 1 MB together, with room to grow.
@@ -16,85 +16,82 @@ const RUN_SIZE: &str = "128Mi";
 /// A user that is nobody's: the init container needs no more than a writable volume.
 const NOBODY: u32 = 65532;
 
-fn install_command() -> [&'static str; 3] {
-    [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT]
-}
+const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
 
-/// The init container that puts the binaries into the volume.
+/// Gives the init container that puts the binaries into the volume.
 ///
 /// It passes Pod Security "restricted" whatever the pod's own context says. It asks for what the
 /// first rich container asks for: a pod needs the most that any init container or all its
 /// containers together ask for, so that this raises nothing, and what admits the pod admits it.
-pub(crate) fn init_container(settings: &Settings, first: &Container) -> Json {
-    let context = object([
-        ("allowPrivilegeEscalation", false.into()),
-        ("capabilities", object([("drop", ["ALL"].into())])),
-        ("privileged", false.into()),
-        ("readOnlyRootFilesystem", true.into()),
-        ("runAsGroup", NOBODY.into()),
-        ("runAsNonRoot", true.into()),
-        ("runAsUser", NOBODY.into()),
-        ("seccompProfile", object([("type", "RuntimeDefault".into())])),
-    ]);
-    let mount = object([("name", names::VOLUME.into()), ("mountPath", names::MOUNT.into())]);
+pub(crate) fn init_container(settings: &Settings, first: &Container, give: impl FnOnce(Json<'_>)) {
+    let context = [
+        ("allowPrivilegeEscalation", Bool(false)),
+        ("capabilities", Object(&[("drop", List(&[Fixed("ALL")]))])),
+        ("privileged", Bool(false)),
+        ("readOnlyRootFilesystem", Bool(true)),
+        ("runAsGroup", Number(NOBODY)),
+        ("runAsNonRoot", Bool(true)),
+        ("runAsUser", Number(NOBODY)),
+        ("seccompProfile", Object(&[("type", Fixed("RuntimeDefault"))])),
+    ];
+    let mount = [("name", Fixed(names::VOLUME)), ("mountPath", Fixed(names::MOUNT))];
+    let (mounts, command) = ([Object(&mount)], INSTALL.map(Fixed));
     let mut members = vec![
-        ("name", names::INIT_CONTAINER.into()),
-        ("image", settings.image.clone().into()),
-        ("command", install_command().into()),
-        ("securityContext", context),
-        ("volumeMounts", [mount].into()),
+        ("name", Fixed(names::INIT_CONTAINER)),
+        ("image", Text(&settings.image)),
+        ("command", List(&command)),
+        ("securityContext", Object(&context)),
+        ("volumeMounts", List(&mounts)),
     ];
     if let Some(policy) = &settings.image_pull_policy {
-        members.push(("imagePullPolicy", policy.clone().into()));
+        members.push(("imagePullPolicy", Text(policy)));
     }
-    let resources = resources(first);
+    let resources = first.resources.as_ref();
+    let requests = amounts(resources.and_then(|it| it.requests.as_ref()));
+    let limits = amounts(resources.and_then(|it| it.limits.as_ref()));
+    let resources = [("requests", Object(&requests)), ("limits", Object(&limits))];
+    let resources = match (requests.is_empty(), limits.is_empty()) {
+        (true, true) => &[],
+        (false, true) => &resources[..1],
+        (true, false) => &resources[1..],
+        (false, false) => &resources[..],
+    };
     if !resources.is_empty() {
-        members.push(("resources", Json::Object(resources)));
+        members.push(("resources", Object(resources)));
     }
-    Json::Object(members)
+    give(Object(&members));
 }
 
 /// The cpu and memory of a container; no device or storage, which would be taken twice.
-fn resources(container: &Container) -> Vec<(&'static str, Json)> {
-    let Some(resources) = &container.resources else {
-        return Vec::new();
-    };
-    [("requests", &resources.requests), ("limits", &resources.limits)]
-        .into_iter()
-        .filter_map(|(name, amounts)| {
-            let amounts = amounts.as_ref()?;
-            let amounts: Vec<_> = ["cpu", "memory"]
-                .into_iter()
-                .filter_map(|resource| Some((resource, amounts.get(resource)?.clone().into())))
-                .collect();
-            (!amounts.is_empty()).then_some((name, Json::Object(amounts)))
-        })
-        .collect()
+fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
+    let of = |resource| Some((resource, Given(all?.get(resource)?)));
+    ["cpu", "memory"].into_iter().filter_map(of).collect()
 }
 
 /// Whether an init container with our name is one that an earlier pass put there.
 pub(crate) fn is_our_init_container(container: &Container) -> bool {
-    container.command.as_ref().is_some_and(|command| *command == install_command())
+    container.command.as_ref().is_some_and(|command| *command == INSTALL)
 }
 
-/// The volume that brings the binaries.
-pub(crate) fn volume(settings: &Settings) -> Json {
-    let image = || settings.image.clone().into();
-    let source = match settings.binaries {
-        Binaries::InitContainer => ("emptyDir", object([("sizeLimit", VOLUME_SIZE.into())])),
-        Binaries::Image => match &settings.image_pull_policy {
-            Some(policy) => {
-                let policy = policy.clone().into();
-                ("image", object([("reference", image()), ("pullPolicy", policy)]))
-            }
-            None => ("image", object([("reference", image())])),
-        },
-        Binaries::Node => {
-            let path = node_folder(settings).into();
-            ("hostPath", object([("path", path), ("type", "Directory".into())]))
+/// Gives the volume that brings the binaries.
+pub(crate) fn volume(settings: &Settings, give: impl FnOnce(Json<'_>)) {
+    let from = |source| give(Object(&[("name", Fixed(names::VOLUME)), source]));
+    match settings.binaries {
+        Binaries::InitContainer => {
+            from(("emptyDir", Object(&[("sizeLimit", Fixed(VOLUME_SIZE))])));
         }
-    };
-    object([("name", names::VOLUME.into()), source])
+        Binaries::Image => {
+            let policy = settings.image_pull_policy.as_deref();
+            let policy = policy.map(|policy| ("pullPolicy", Text(policy)));
+            let reference = ("reference", Text(&settings.image));
+            let members: Vec<_> = [reference].into_iter().chain(policy).collect();
+            from(("image", Object(&members)));
+        }
+        Binaries::Node => {
+            let path = node_folder(settings);
+            from(("hostPath", Object(&[("path", Text(&path)), ("type", Fixed("Directory"))])));
+        }
+    }
 }
 
 fn node_folder(settings: &Settings) -> String {
@@ -112,13 +109,14 @@ pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
     }
 }
 
-/// The /run of a container whose init boots the image, with the name that is the container's.
+/// Gives the /run of a container whose init boots the image, with the name that is the
+/// container's.
 ///
 /// systemd mounts a tmpfs there itself, but on top of what the kubelet mounted below, such as
 /// the token of the service account in /run/secrets.
-pub(crate) fn run_volume(name: String) -> Json {
-    let source = object([("medium", "Memory".into()), ("sizeLimit", RUN_SIZE.into())]);
-    object([("name", name.into()), ("emptyDir", source)])
+pub(crate) fn run_volume(name: &str, give: impl FnOnce(Json<'_>)) {
+    let source = [("medium", Fixed("Memory")), ("sizeLimit", Fixed(RUN_SIZE))];
+    give(Object(&[("name", Text(name)), ("emptyDir", Object(&source))]));
 }
 
 /// The name of a container's /run volume, which like every name is no longer than 63 characters.

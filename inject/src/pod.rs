@@ -1,16 +1,14 @@
 //! A pod: what is to be done with it.
 
 use contract::{Key, Reading, Rich, names};
-use serde::Serialize;
 
 use crate::{
-    Binaries, Error, Operation, Outcome, Settings, VERSION, check,
+    Binaries, Error, Outcome, Settings, VERSION, check,
     image::Lookup,
-    json::{Json, object},
+    json::Json::{Bool, Fixed, List, Object, Text, Words},
     known::Known,
-    launcher,
-    operation::token,
-    parts,
+    launcher, parts,
+    patch::token,
     program::Program,
     view::{Container, Pod},
 };
@@ -40,12 +38,13 @@ pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
         let lookup = Lookup::new(pod, images);
         return Outcome { violations, lookup, ..Outcome::default() };
     }
-    let mut patch = Patch { pod, rich: &rich, settings, known, outcome: Outcome::default() };
-    patch.whole(&chosen);
-    patch.outcome
+    let outcome = Outcome::default();
+    let mut injection = Injection { pod, rich: &rich, settings, known, outcome };
+    injection.whole(&chosen);
+    injection.outcome
 }
 
-struct Patch<'a> {
+struct Injection<'a> {
     pod: &'a Pod<'a>,
     rich: &'a Rich,
     settings: &'a Settings,
@@ -53,7 +52,7 @@ struct Patch<'a> {
     outcome: Outcome,
 }
 
-impl Patch<'_> {
+impl Injection<'_> {
     fn whole(&mut self, chosen: &[usize]) {
         let containers: Vec<(usize, &Container)> =
             chosen.iter().filter_map(|i| Some((*i, self.pod.spec.containers.get(*i)?))).collect();
@@ -71,45 +70,42 @@ impl Patch<'_> {
     }
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
-        #[derive(Serialize)]
-        struct Status<'a> {
-            containers: Vec<&'a str>,
-            version: &'a str,
-        }
-        let containers = containers.iter().map(|(_, it)| &*it.name).collect();
-        let status = Status { containers, version: VERSION };
-        // Strings can always be written as JSON.
-        let status = serde_json::to_string(&status).unwrap_or_default();
+        let containers: Vec<_> = containers.iter().map(|(_, it)| Text(&it.name)).collect();
+        let mut status = String::new();
+        Object(&[("containers", List(&containers)), ("version", Fixed(VERSION))])
+            .write(&mut status);
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
-            self.add(["/metadata/annotations/", &token(Key::Status.name())].concat(), status);
+            let path = ["/metadata/annotations/", &token(Key::Status.name())];
+            self.outcome.patch.add(&path, Text(&status));
         }
     }
 
     fn volumes(&mut self, containers: &[(usize, &Container)]) {
         let known = self.pod.volumes();
-        let is_missing = |name: &str| known.iter().all(|volume| volume.name != *name);
         let binaries = known.iter().position(|volume| volume.name == names::VOLUME);
         let is_current = |index: usize| parts::is_current(&known[index], self.settings);
-        let mut missing = Vec::new();
-        match binaries {
-            None => missing.push(parts::volume(self.settings)),
-            Some(index) if is_current(index) => {}
-            Some(index) => {
-                let volume = parts::volume(self.settings);
-                let path = format!("/spec/volumes/{index}");
-                self.outcome.operations.push(Operation::replace(path, volume));
-            }
+        let patch = &mut self.outcome.patch;
+        if let Some(index) = binaries.filter(|index| !is_current(*index)) {
+            let place = ["/spec/volumes/", &index.to_string()];
+            parts::volume(self.settings, |volume| patch.replace(&place, volume));
         }
         let from_node = self.settings.binaries == Binaries::Node;
         self.outcome.adds_host_path = from_node && !binaries.is_some_and(is_current);
-        if self.rich.mode.boots_the_image() {
-            let without = containers.iter().filter(|(_, container)| needs_run(container));
-            let names = without.map(|(_, container)| parts::run_volume_name(&container.name));
-            missing.extend(names.filter(|name| is_missing(name)).map(parts::run_volume));
-        }
-        let is_there = self.pod.spec.volumes.is_some();
-        self.append("/spec/volumes", is_there, missing);
+        patch.append("/spec", "/volumes", self.pod.spec.volumes.is_some(), |list| {
+            if binaries.is_none() {
+                parts::volume(self.settings, |volume| list.push(volume));
+            }
+            if !self.rich.mode.boots_the_image() {
+                return;
+            }
+            for (_, container) in containers.iter().filter(|(_, it)| needs_run(it)) {
+                let name = parts::run_volume_name(&container.name);
+                if known.iter().all(|volume| volume.name != name) {
+                    parts::run_volume(&name, |volume| list.push(volume));
+                }
+            }
+        });
     }
 
     /// What the kubelet may need for our image. Where the pod names none, its ServiceAccount's are
@@ -118,12 +114,13 @@ impl Patch<'_> {
         if self.settings.binaries == Binaries::Node {
             return;
         }
-        let known = self.pod.spec.image_pull_secrets.as_deref().unwrap_or_default();
-        let wanted = self.settings.image_pull_secrets.iter();
-        let missing = wanted.filter(|name| known.iter().all(|it| it.name != **name));
-        let missing = missing.map(|name| object([("name", name.clone().into())])).collect();
-        let is_there = self.pod.spec.image_pull_secrets.is_some();
-        self.append("/spec/imagePullSecrets", is_there, missing);
+        let known = self.pod.spec.image_pull_secrets.as_deref();
+        self.outcome.patch.append("/spec", "/imagePullSecrets", known.is_some(), |list| {
+            let is_there = |name: &str| known.unwrap_or_default().iter().any(|it| it.name == name);
+            for name in self.settings.image_pull_secrets.iter().filter(|name| !is_there(name)) {
+                list.push(Object(&[("name", Text(name))]));
+            }
+        });
     }
 
     /// Only where the node agent has been.
@@ -133,42 +130,38 @@ impl Patch<'_> {
         if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| *it == VERSION) {
             return;
         }
+        let patch = &mut self.outcome.patch;
         if labels.is_some() {
-            self.add(format!("/spec/nodeSelector/{}", token(names::NODE_READY)), VERSION);
+            patch.add(&["/spec/nodeSelector/", &token(names::NODE_READY)], Fixed(VERSION));
         } else {
-            self.add(
-                "/spec/nodeSelector".to_owned(),
-                object([(names::NODE_READY, VERSION.into())]),
-            );
+            patch.add(&["/spec/nodeSelector"], Object(&[(names::NODE_READY, Fixed(VERSION))]));
         }
     }
 
     fn init_container(&mut self, first: &Container) {
         let known = self.pod.init_containers();
         let there = known.iter().position(|container| container.name == names::INIT_CONTAINER);
+        let patch = &mut self.outcome.patch;
         if self.settings.binaries != Binaries::InitContainer {
             if let Some(index) = there {
-                let path = format!("/spec/initContainers/{index}");
-                self.outcome.operations.push(Operation::Remove { path });
+                patch.remove(&["/spec/initContainers/", &index.to_string()]);
             }
             return;
         }
         match there {
             // Left by an earlier version, in a manifest that was read from a cluster.
             Some(index) if known[index].image.as_deref() != Some(&*self.settings.image) => {
-                let path = format!("/spec/initContainers/{index}/image");
-                let image = self.settings.image.clone();
-                self.outcome.operations.push(Operation::replace(path, image));
+                let place = ["/spec/initContainers/", &index.to_string(), "/image"];
+                patch.replace(&place, Text(&self.settings.image));
             }
             Some(_) => {}
-            None => {
-                let container = parts::init_container(self.settings, first);
+            None => parts::init_container(self.settings, first, |container| {
                 if self.pod.spec.init_containers.is_some() {
-                    self.add("/spec/initContainers/0".to_owned(), container);
+                    patch.add(&["/spec/initContainers/0"], container);
                 } else {
-                    self.add("/spec/initContainers".to_owned(), [container]);
+                    patch.add(&["/spec/initContainers"], List(&[container]));
                 }
-            }
+            }),
         }
     }
 
@@ -193,41 +186,44 @@ impl Patch<'_> {
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
         let command = launcher::command(self.rich, container, &program, grace);
-        let path = [at, "/command"].concat();
+        let (patch, place) = (&mut self.outcome.patch, [at, "/command"]);
         match &container.command {
-            None => self.add(path, command),
-            Some(words) if *words == command => {}
-            Some(_) => self.outcome.operations.push(Operation::replace(path, command)),
+            None => patch.add(&place, Words(&command)),
+            Some(words) if words.iter().map(|word| &**word).eq(command.iter().map(|it| &**it)) => {}
+            Some(_) => patch.replace(&place, Words(&command)),
         }
     }
 
     /// The variables that PouchContainer set. They say what the container is, so that a user's
     /// own of the same name, or one of an earlier pass with another mode, gives way.
     fn env(&mut self, at: &str, container: &Container) {
-        let mut missing = Vec::new();
-        for (name, value) in [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())] {
-            let variable = object([("name", name.into()), ("value", value.into())]);
-            let known = container.our_env().iter().filter(|(_, it)| it.name == name);
-            let mut is_there = false;
-            for (index, other) in known {
-                is_there = true;
-                if other.value.as_deref() != Some(value) {
-                    let path = format!("{at}/env/{index}");
-                    self.outcome.operations.push(Operation::replace(path, variable.clone()));
-                }
-            }
-            if !is_there {
-                missing.push(variable);
+        let wanted = [(names::ENV_RICH, "true"), (names::ENV_MODE, self.rich.mode.name())];
+        let variable = |name, value| [("name", Fixed(name)), ("value", Fixed(value))];
+        let patch = &mut self.outcome.patch;
+        for (index, other) in container.our_env() {
+            let of_its_name = wanted.into_iter().find(|(name, _)| other.name == *name);
+            if let Some((name, value)) = of_its_name
+                && other.value.as_deref() != Some(value)
+            {
+                let place = [at, "/env/", &index.to_string()];
+                patch.replace(&place, Object(&variable(name, value)));
             }
         }
-        self.append(&[at, "/env"].concat(), container.env.is_some(), missing);
+        patch.append(at, "/env", container.env.is_some(), |list| {
+            for (name, value) in wanted {
+                if container.our_env().iter().all(|(_, it)| it.name != name) {
+                    list.push(Object(&variable(name, value)));
+                }
+            }
+        });
     }
 
     fn privileged(&mut self, at: &str, container: &Container) {
+        let patch = &mut self.outcome.patch;
         if container.security_context.is_some() {
-            self.add([at, "/securityContext/privileged"].concat(), true);
+            patch.add(&[at, "/securityContext/privileged"], Bool(true));
         } else {
-            self.add([at, "/securityContext"].concat(), object([("privileged", true.into())]));
+            patch.add(&[at, "/securityContext"], Object(&[("privileged", Bool(true))]));
         }
         let (mode, name) = (self.rich.mode.name(), &container.name);
         self.outcome.warnings.push(match self.rich.privileged {
@@ -240,43 +236,30 @@ impl Patch<'_> {
         let Some(command) = launcher::stop_command(container) else {
             return;
         };
-        let handler = object([("exec", object([("command", command.into())]))]);
+        let exec = [("command", Words(&command))];
+        let handler = Object(&[("exec", Object(&exec))]);
+        let patch = &mut self.outcome.patch;
         if container.lifecycle.is_some() {
-            self.add([at, "/lifecycle/preStop"].concat(), handler);
+            patch.add(&[at, "/lifecycle/preStop"], handler);
         } else {
-            self.add([at, "/lifecycle"].concat(), object([("preStop", handler)]));
+            patch.add(&[at, "/lifecycle"], Object(&[("preStop", handler)]));
         }
     }
 
     fn mounts(&mut self, at: &str, container: &Container) {
-        let mut missing = Vec::new();
-        if !container.mounts_at(names::MOUNT) {
-            missing.push(object([
-                ("name", names::VOLUME.into()),
-                ("mountPath", names::MOUNT.into()),
-                ("readOnly", true.into()),
-            ]));
-        }
-        if self.rich.mode.boots_the_image() && !container.mounts_at(RUN) && needs_run(container) {
-            let name = parts::run_volume_name(&container.name);
-            missing.push(object([("name", name.into()), ("mountPath", RUN.into())]));
-        }
-        self.append(&[at, "/volumeMounts"].concat(), container.volume_mounts.is_some(), missing);
-    }
-
-    fn add(&mut self, path: String, value: impl Into<Json>) {
-        self.outcome.operations.push(Operation::add(path, value));
-    }
-
-    /// Adds values at the end of a list that may not be there yet.
-    fn append(&mut self, list: &str, is_there: bool, values: Vec<Json>) {
-        if is_there {
-            for value in values {
-                self.add([list, "/-"].concat(), value);
+        let patch = &mut self.outcome.patch;
+        patch.append(at, "/volumeMounts", container.volume_mounts.is_some(), |list| {
+            let mount = |name, path| [("name", name), ("mountPath", Fixed(path))];
+            if !container.mounts_at(names::MOUNT) {
+                let [name, place] = mount(Fixed(names::VOLUME), names::MOUNT);
+                list.push(Object(&[name, place, ("readOnly", Bool(true))]));
             }
-        } else if !values.is_empty() {
-            self.add(list.to_owned(), values);
-        }
+            let boots = self.rich.mode.boots_the_image();
+            if boots && !container.mounts_at(RUN) && needs_run(container) {
+                let name = parts::run_volume_name(&container.name);
+                list.push(Object(&mount(Text(&name), RUN)));
+            }
+        });
     }
 }
 

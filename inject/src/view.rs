@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use contract::names;
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, SeqAccess, Visitor},
+    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::text::Text;
 
@@ -136,7 +136,21 @@ pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EnvVisitor(PhantomData))
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        // Most have none of ours, which is sooner seen than read. (A name can be escaped.)
+        let is_list = text.starts_with('[');
+        if is_list && !text.contains('\\') && !text.contains(names::ENV_RICH) {
+            return Ok(Self(Vec::new()));
+        }
+        skim::from_str(text).map(|Variables(env)| env).map_err(D::Error::custom)
+    }
+}
+
+struct Variables<'a>(Env<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Variables<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EnvVisitor(PhantomData)).map(Self)
     }
 }
 
@@ -204,11 +218,14 @@ pub(crate) struct VolumeMount<'a> {
     pub read_only: Option<bool>,
 }
 
+/// Quantities, by the names of the resources.
+pub(crate) type Amounts<'a> = BTreeMap<Text<'a>, Value>;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Resources<'a> {
-    pub requests: Option<BTreeMap<Text<'a>, Value>>,
-    pub limits: Option<BTreeMap<Text<'a>, Value>>,
+    pub requests: Option<Amounts<'a>>,
+    pub limits: Option<Amounts<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,14 +5,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Key, PREFIX, Violation, rules};
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{json, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::{
-    Error, Operation, Outcome, Settings,
+    Error, Outcome, Settings,
+    json::Json::{Map, Object, Text},
     known::{Known, Level},
-    operation::token,
-    pod,
-    text::Text,
+    patch::token,
+    pod, text,
     view::{Metadata, Pod},
 };
 
@@ -62,7 +62,7 @@ pub(crate) fn find<'a>(group: &str, kind: &str, settings: &'a Settings) -> Optio
     KINDS.iter().chain(&settings.workloads).find(|it| it.group == group && it.kind == kind)
 }
 
-type Annotations<'a> = BTreeMap<Text<'a>, Text<'a>>;
+type Annotations<'a> = BTreeMap<text::Text<'a>, text::Text<'a>>;
 
 pub(crate) fn judge(
     kind: &Workload,
@@ -71,8 +71,8 @@ pub(crate) fn judge(
     settings: &Settings,
     known: &Known,
 ) -> Result<Outcome, Error> {
-    let old = old.map(|old| Object::read(kind, old)).transpose()?.flatten();
-    let Some(mut new) = Object::read(kind, object)? else {
+    let old = old.map(|old| Parsed::read(kind, old)).transpose()?.flatten();
+    let Some(mut new) = Parsed::read(kind, object)? else {
         let Workload { kind, template, .. } = kind;
         let warning = format!(
             "the {kind} has no pod template in {template}: rich.pouch annotations have no effect"
@@ -132,14 +132,14 @@ impl Workload {
     }
 }
 
-struct Object<'a> {
+struct Parsed<'a> {
     metadata: Metadata<'a>,
     template: Pod<'a>,
     /// Whether the template has metadata at all.
     template_has_metadata: bool,
 }
 
-impl<'a> Object<'a> {
+impl<'a> Parsed<'a> {
     /// Reads it; nothing where it has no template.
     fn read(kind: &Workload, json: &'a str) -> Result<Option<Self>, Error> {
         Self::parse(kind, json)
@@ -170,7 +170,7 @@ impl<'a> Object<'a> {
 /// Our annotations of an object, but for the one that is output only.
 fn ours<'m, 'a>(
     annotations: Option<&'m Annotations<'a>>,
-) -> impl Iterator<Item = (&'m Text<'a>, &'m Text<'a>)> {
+) -> impl Iterator<Item = (&'m text::Text<'a>, &'m text::Text<'a>)> {
     annotations
         .into_iter()
         .flatten()
@@ -183,14 +183,14 @@ fn ours<'m, 'a>(
 /// value being the one that the workload had, follows the workload's.
 fn carry<'a>(
     kind: &Workload,
-    old: Option<&Object<'a>>,
-    new: &mut Object<'a>,
+    old: Option<&Parsed<'a>>,
+    new: &mut Parsed<'a>,
     outcome: &mut Outcome,
 ) {
     let before = old.and_then(|old| old.metadata.annotations.as_ref());
     let mut wanted = new.template.metadata.annotations.clone().unwrap_or_default();
     let had_annotations = new.template.metadata.annotations.is_some();
-    let was = |name: &Text<'a>| before.and_then(|before| before.get(name));
+    let was = |name: &text::Text<'a>| before.and_then(|before| before.get(name));
     for (name, value) in ours(new.metadata.annotations.as_ref()) {
         let own = wanted.get(name);
         if own.is_none() || own == was(name) {
@@ -221,14 +221,23 @@ fn carry<'a>(
         new.template.metadata.annotations = had_annotations.then_some(current);
         return;
     }
-    outcome.operations = operations(
-        &kind.pointer(),
-        new.template_has_metadata,
-        had_annotations,
-        &changed,
-        &current,
-        &wanted,
-    );
+    let template = &kind.pointer();
+    let patch = &mut outcome.patch;
+    let all: Vec<_> = wanted.iter().map(|(name, value)| (&**name, Text(value))).collect();
+    if !new.template_has_metadata {
+        patch.add(&[template, "/metadata"], Object(&[("annotations", Map(&all))]));
+    } else if !had_annotations {
+        patch.add(&[template, "/metadata/annotations"], Map(&all));
+    } else {
+        for name in &changed {
+            let place = [template, "/metadata/annotations/", &token(name)];
+            match (wanted.get(*name), current.contains_key(*name)) {
+                (None, _) => patch.remove(&place),
+                (Some(value), true) => patch.replace(&place, Text(value)),
+                (Some(value), false) => patch.add(&place, Text(value)),
+            }
+        }
+    }
     let (carried, taken): (Vec<&str>, Vec<&str>) =
         changed.iter().partition(|name| wanted.contains_key(**name));
     let carried_by = format!("carried from the {} into its pod template", kind.kind);
@@ -240,34 +249,4 @@ fn carry<'a>(
         }
     }
     new.template.metadata.annotations = Some(wanted);
-}
-
-fn operations(
-    template: &str,
-    has_metadata: bool,
-    has_annotations: bool,
-    changed: &[&str],
-    current: &Annotations<'_>,
-    wanted: &Annotations<'_>,
-) -> Vec<Operation> {
-    if !has_metadata {
-        return vec![Operation::add(
-            format!("{template}/metadata"),
-            json!({"annotations": wanted}),
-        )];
-    }
-    if !has_annotations {
-        return vec![Operation::add(format!("{template}/metadata/annotations"), json!(wanted))];
-    }
-    changed
-        .iter()
-        .map(|name| {
-            let path = format!("{template}/metadata/annotations/{}", token(name));
-            match (wanted.get(*name), current.contains_key(*name)) {
-                (None, _) => Operation::Remove { path },
-                (Some(value), true) => Operation::replace(path, value.to_string()),
-                (Some(value), false) => Operation::add(path, value.to_string()),
-            }
-        })
-        .collect()
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use inject::{Known, Namespace, Outcome, Settings, Target};
+use inject::{Known, Namespace, Outcome, Patch, Settings, Target};
 use serde_json::{Value, json};
 use support::{codes, patched, settings, target};
 
@@ -74,7 +74,7 @@ fn where_there_is_no_template_a_warning_says_so() {
         let annotations = json!({"rich.pouch/mode": "dumb-init"});
         let object = json!({"metadata": {"annotations": annotations}, "spec": spec});
         let outcome = judge_kind("apps.kruise.io", "CloneSet", &object, Some(&object));
-        assert_eq!(outcome.operations, []);
+        assert_eq!(outcome.patch, Patch::default());
         assert_eq!(
             outcome.warnings,
             ["the CloneSet has no pod template in spec.template: rich.pouch annotations have no \
@@ -130,7 +130,7 @@ fn an_existing_job_is_told_that_the_annotation_has_no_effect() {
     let old = job.clone();
     job["metadata"]["annotations"]["rich.pouch/mode"] = json!("dumb-init");
     let outcome = judge_kind("batch", "Job", &job, Some(&old));
-    assert_eq!(outcome.operations, []);
+    assert_eq!(outcome.patch, Patch::default());
     assert_eq!(
         outcome.warnings,
         ["rich.pouch/mode has no effect on a Job that exists: \

@@ -1,4 +1,4 @@
-//! Reads JSON for serde, and passes fast over what nobody asks for.
+//! Reads JSON for serde, and passes fast over what nobody asks for; and writes its strings.
 //!
 //! An object of Kubernetes is long, and few of its fields decide: a reader that looks at every
 //! byte of the others spends most of its time on them. This one finds their end by the brackets
@@ -9,8 +9,11 @@
 //! examined: there, text is taken that is no JSON.
 #![forbid(unsafe_code)]
 
+mod escape;
 mod reader;
 mod scan;
+
+pub use escape::escape;
 
 use std::collections::BTreeMap;
 

@@ -34,19 +34,27 @@ pub(crate) fn end_of_string(bytes: &[u8], from: usize) -> Option<(usize, bool)> 
 }
 
 /// The next byte that a string cannot have in it as it is.
-fn special(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn special(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(part) = bytes.get(at..).and_then(<[u8]>::first_chunk::<PART>) {
-        let part = u8x16::new(*part);
-        let control = part.min(LAST_CONTROL).simd_eq(part);
-        let found = part.simd_eq(QUOTE) | part.simd_eq(BACKSLASH) | control;
-        if found.any() {
-            return Some(at + found.to_bitmask().trailing_zeros() as usize);
+        if let Some(found) = special_in_part(*part) {
+            return Some(at + found);
         }
         at += PART;
     }
     let rest = bytes.get(at..)?;
-    Some(at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?)
+    if let Some(part) = bytes.get(from..).and_then(<[u8]>::last_chunk::<PART>) {
+        // Some of it once more.
+        return special_in_part(*part).map(|found| bytes.len() - PART + found);
+    }
+    Some(at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?)
+}
+
+fn special_in_part(part: [u8; PART]) -> Option<usize> {
+    let part = u8x16::new(part);
+    let control = part.min(LAST_CONTROL).simd_eq(part);
+    let found = part.simd_eq(QUOTE) | part.simd_eq(BACKSLASH) | control;
+    found.any().then(|| found.to_bitmask().trailing_zeros() as usize)
 }
 
 /// Where an object or an array ends. `from` is at its opening bracket; the end is at its closing

@@ -36,8 +36,7 @@ pub(crate) fn judge_knowing(pod: &Value, entrypoints: &Entrypoints) -> Outcome {
 
 /// The object after the patch, as the API server applies it.
 pub(crate) fn patched(object: &Value, outcome: &Outcome) -> Value {
-    let patch = serde_json::to_value(&outcome.operations).expect("operations");
-    let patch: json_patch::Patch = serde_json::from_value(patch).expect("RFC 6902");
+    let patch: json_patch::Patch = serde_json::from_str(outcome.patch.as_str()).expect("RFC 6902");
     let mut object = object.clone();
     json_patch::patch(&mut object, &patch).expect("a patch that applies");
     object

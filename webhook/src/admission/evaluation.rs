@@ -1,7 +1,7 @@
 //! From a request to a verdict.
 
 use contract::rules;
-use inject::{Known, Operation, Outcome, Settings, Target};
+use inject::{Known, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
 use super::{
@@ -15,10 +15,10 @@ pub fn mutate(request: &Request<'_>, settings: &Settings, known: &Known) -> Verd
     evaluate(request, settings, known, |_, outcome| {
         if !outcome.violations.is_empty() {
             Decision::Deny(outcome.violations)
-        } else if outcome.operations.is_empty() {
+        } else if outcome.patch.is_empty() {
             Decision::Allow
         } else {
-            Decision::Patch(outcome.operations)
+            Decision::Patch(outcome.patch)
         }
     })
 }
@@ -30,10 +30,10 @@ pub fn validate(request: &Request<'_>, settings: &Settings, known: &Known) -> Ve
         // A rich pod that is still to be changed would run without its init. A workload's pods
         // come by here themselves.
         if target == Target::Pod
-            && let Some(operation) = outcome.operations.first()
             && outcome.violations.is_empty()
+            && let Some(path) = outcome.patch.first_path()
         {
-            outcome.violations.push(rules::NOT_INJECTED.broken_at(path(operation)));
+            outcome.violations.push(rules::NOT_INJECTED.broken_at(&path));
         }
         if outcome.violations.is_empty() {
             Decision::Allow
@@ -82,7 +82,7 @@ fn evaluate(
 /// A pod's containers cannot change any more, and whoever labels or annotates a pod that was
 /// there before the webhook must not be kept from it.
 fn existing_pod(outcome: &Outcome, mut warnings: Vec<String>) -> Verdict {
-    if !(outcome.operations.is_empty() && outcome.violations.is_empty()) {
+    if !(outcome.patch.is_empty() && outcome.violations.is_empty()) {
         warnings.push(
             "rich.pouch annotations have no effect on a pod that exists already: delete the pod \
              and create it again"
@@ -101,14 +101,6 @@ fn no_effect_on(request: &Request<'_>) -> String {
          a workload",
         name.escape_debug()
     )
-}
-
-fn path(operation: &Operation) -> &str {
-    match operation {
-        Operation::Add { path, .. }
-        | Operation::Replace { path, .. }
-        | Operation::Remove { path } => path,
-    }
 }
 
 #[cfg(test)]

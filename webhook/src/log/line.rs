@@ -98,27 +98,16 @@ impl Visit for Members<'_, '_> {
 
 fn string(line: &mut Writer<'_>, text: &str) -> fmt::Result {
     line.write_char('"')?;
-    Escaped(line).write_str(text)?;
+    skim::escape(text, line)?;
     line.write_char('"')
 }
 
-/// What is written to it stands in a JSON string (RFC 8259, section 7).
+/// What is written to it stands in a JSON string.
 struct Escaped<'l, 'w>(&'l mut Writer<'w>);
 
 impl fmt::Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        while let Some(at) = rest.as_bytes().iter().position(is_special) {
-            let (plain, special) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            let mut characters = special.chars();
-            if let Some(character) = characters.next() {
-                write!(self.0, "\\u{:04x}", u32::from(character))?;
-            }
-            rest = characters.as_str();
-        }
-        self.0.write_str(rest)
+        skim::escape(text, self.0)
     }
 }
 
