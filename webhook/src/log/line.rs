@@ -3,7 +3,7 @@
 //! There is one for every answer, so it is written directly and not by way of serde, as
 //! tracing-subscriber's own form of it is.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug, Display, Write as _};
 
 use tracing::{
     Event, Subscriber,
@@ -18,6 +18,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// Most lines are shorter.
+const ROOM: usize = 512;
+
 /// Writes `timestamp`, `level`, `target`, and the event's own fields.
 pub(super) struct Line;
 
@@ -29,83 +32,84 @@ where
     fn format_event(
         &self,
         _: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
+        mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        line.write_str(r#"{"timestamp":""#)?;
-        SystemTime.format_time(&mut line)?;
-        line.write_str(r#"","level":""#)?;
-        line.write_str(event.metadata().level().as_str())?;
-        line.write_str(r#"","target":"#)?;
-        string(&mut line, event.metadata().target())?;
-        let mut members = Members { line: &mut line, result: Ok(()) };
-        event.record(&mut members);
-        members.result?;
-        line.write_str("}\n")
+        let mut line = String::with_capacity(ROOM);
+        line.push_str(r#"{"timestamp":""#);
+        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        line.push_str(r#"","level":""#);
+        line.push_str(event.metadata().level().as_str());
+        line.push_str(r#"","target":"#);
+        string(&mut line, event.metadata().target());
+        event.record(&mut Members(&mut line));
+        line.push_str("}\n");
+        to.write_str(&line)
     }
 }
 
-/// The fields of an event, as members of the line's object.
-struct Members<'l, 'w> {
-    line: &'l mut Writer<'w>,
-    result: fmt::Result,
-}
+/// The fields of an event, as members of the line's object. (A string takes all that is written to
+/// it.)
+struct Members<'l>(&'l mut String);
 
-impl Members<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let line = &mut *self.line;
-        self.result = self.result.and_then(|()| {
-            line.write_char(',')?;
-            string(line, field.name())?;
-            line.write_char(':')?;
-            value(line)
-        });
+impl Members<'_> {
+    fn name(&mut self, field: &Field) {
+        self.0.push(',');
+        string(self.0, field.name());
+        self.0.push(':');
+    }
+
+    fn plain(&mut self, field: &Field, value: impl Display) {
+        self.name(field);
+        let _ = write!(self.0, "{value}");
     }
 }
 
-impl Visit for Members<'_, '_> {
+impl Visit for Members<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |line| string(line, value));
+        self.name(field);
+        string(self.0, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no infinity.
-        self.member(field, |line| {
-            if value.is_finite() { write!(line, "{value}") } else { line.write_str("null") }
-        });
+        if value.is_finite() {
+            self.plain(field, value);
+        } else {
+            // JSON has no infinity.
+            self.plain(field, "null");
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.member(field, |line| {
-            line.write_char('"')?;
-            write!(Escaped(line), "{value:?}")?;
-            line.write_char('"')
-        });
+        self.name(field);
+        self.0.push('"');
+        let _ = write!(Escaped(self.0), "{value:?}");
+        self.0.push('"');
     }
 }
 
-fn string(line: &mut Writer<'_>, text: &str) -> fmt::Result {
-    line.write_char('"')?;
-    skim::escape(text, line)?;
-    line.write_char('"')
+fn string(line: &mut String, text: &str) {
+    line.push('"');
+    let _ = skim::escape(text, line);
+    line.push('"');
 }
 
 /// What is written to it stands in a JSON string.
-struct Escaped<'l, 'w>(&'l mut Writer<'w>);
+struct Escaped<'l>(&'l mut String);
 
-impl fmt::Write for Escaped<'_, '_> {
+impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         skim::escape(text, self.0)
     }
