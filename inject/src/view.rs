@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use contract::names;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+    de::{IgnoredAny, SeqAccess, Visitor},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use crate::text::Text;
 
@@ -136,21 +136,7 @@ pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&RawValue>::deserialize(deserializer)?.get();
-        // Most have none of ours, which is sooner seen than read. (A name can be escaped.)
-        let is_list = text.starts_with('[');
-        if is_list && !text.contains('\\') && !text.contains(names::ENV_RICH) {
-            return Ok(Self(Vec::new()));
-        }
-        skim::from_str(text).map(|Variables(env)| env).map_err(D::Error::custom)
-    }
-}
-
-struct Variables<'a>(Env<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Variables<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EnvVisitor(PhantomData)).map(Self)
+        deserializer.deserialize_seq(EnvVisitor(PhantomData))
     }
 }
 
