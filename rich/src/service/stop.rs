@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    FOLDER, SPEC, Spec, UNIT, exit_code, keep_exit_code, processes::init_is_starting_something,
+    FOLDER, SPEC, Spec, UNIT, exit_code, keep_exit_code, processes::kill_all_but_inits_own,
     spec::Init, streams, supervise::supervisor, systemctl,
 };
 use crate::{
@@ -123,11 +123,10 @@ fn watch(grace: Duration, start: Duration, env: Strings) {
     // not of this preStop's, nor of what `kubectl exec` has started, and would sit out its timeout
     // (systemd-shutdown(8)). We are its child by then, and the last to go.
     while !sys::is_alone() {
-        // systemd waits for nobody who is not there. But where the kubelet was before us, its
-        // SIGTERM makes systemd start anew, and systemd gives up, with 255, where what it forks on
-        // the way is killed.
-        if now() > last && !init_is_starting_something() {
-            sys::kill_everybody(number::KILL);
+        // systemd waits for nobody who is not there. Where the kubelet was before us, its SIGTERM
+        // has made systemd start anew.
+        if now() > last {
+            kill_all_but_inits_own();
         }
         sleep(PACE);
     }
