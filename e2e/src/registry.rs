@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    sync::{Mutex, MutexGuard},
 };
 
 use crate::kubectl::{cluster, cluster_command};
@@ -19,7 +20,7 @@ const PASSWORDS: &str = "robot:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmW
 /// Debian's docker-registry, which ends with this value.
 pub struct Registry {
     folder: PathBuf,
-    child: Option<Child>,
+    child: Option<Mutex<Child>>,
 }
 
 impl Registry {
@@ -47,7 +48,7 @@ impl Registry {
             .spawn()
             .expect("docker-registry");
         let mut lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
-        registry.child = Some(child);
+        registry.child = Some(Mutex::new(child));
         while !lines.next_line().await.expect("a log").expect("a start").contains("listening on") {}
         // Who does not read its log stops it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
@@ -72,15 +73,21 @@ impl Registry {
         self.signal("STOP").await;
     }
 
-    /// Ends it in the middle of whatever it does.
+    /// Ends it in the middle of whatever it does, and waits until it is gone: as long as it is not,
+    /// its socket still takes connections.
     pub async fn kill(&self) {
         self.signal("KILL").await;
+        self.child().await.wait().await.expect("its end");
     }
 
     async fn signal(&self, signal: &str) {
-        let process = self.child.as_ref().and_then(Child::id).expect("a process").to_string();
+        let process = self.child().await.id().expect("a process").to_string();
         let sent = Command::new("kill").args(["-s", signal, &process]).status().await;
         assert!(sent.expect("kill").success(), "{signal}");
+    }
+
+    async fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.as_ref().expect("a process").lock().await
     }
 
     /// Its host and port.
