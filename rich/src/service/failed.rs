@@ -17,8 +17,11 @@ pub(super) fn main(env: Strings) -> u8 {
     let property = |name: &str| {
         state.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("")
     };
-    if !matches!(property("ActiveState"), "inactive" | "failed") {
-        return 0;
+    match property("ActiveState") {
+        "inactive" | "failed" => {}
+        // systemctl was killed: systemd starts us again.
+        "" => return 1,
+        _ => return 0,
     }
     // `rich ended` has kept it, unless it was killed.
     let ended = || how_it_ended(property("ExecMainCode"), property("ExecMainStatus"));
