@@ -11,7 +11,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use crate::scan::{end_of_container, end_of_string};
+use crate::scan::{end_of_container, end_of_string, special};
 
 /// As deep as serde_json reads.
 const DEPTH: u8 = 127;
@@ -63,10 +63,7 @@ impl<'a> Reader<'a> {
         reader.take(b'{')?;
         let mut members = Items { reader: &mut reader, close: b'}', is_first: true };
         while members.advance()? {
-            let (key, has_escapes) = members.reader.string()?;
-            if has_escapes {
-                return Err(Unusual);
-            }
+            let key = members.reader.plain_string().ok_or(Unusual)?;
             members.reader.take(b':')?;
             if key == name {
                 return T::deserialize(members.reader).map(Some);
@@ -79,6 +76,14 @@ impl<'a> Reader<'a> {
     /// The next byte that is no blank, which is not taken.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
+        match self.text.as_bytes().get(self.at) {
+            Some(..=b' ') => self.peek_behind_blanks(),
+            byte => byte.copied(),
+        }
+    }
+
+    #[cold]
+    fn peek_behind_blanks(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at)? {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -96,14 +101,29 @@ impl<'a> Reader<'a> {
         Err(Unusual)
     }
 
-    /// What is between the quotes of the string that begins here, and whether it has escapes.
-    #[inline]
-    fn string(&mut self) -> Result<(&'a str, bool)> {
-        self.take(b'"')?;
-        let from = self.at;
-        let (end, has_escapes) = end_of_string(self.text.as_bytes(), from).ok_or(Unusual)?;
+    /// What is between the quotes of the string that begins here. Nothing is taken where it has
+    /// escapes, or where there is none.
+    fn plain_string(&mut self) -> Option<&'a str> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let from = self.at + 1;
+        let end = special(self.text.as_bytes(), from)?;
+        let text = self.text.get(from..end)?;
+        if self.text.as_bytes().get(end) != Some(&b'"') {
+            return None;
+        }
         self.at = end + 1;
-        Ok((self.text.get(from..end).ok_or(Unusual)?, has_escapes))
+        Some(text)
+    }
+
+    /// Passes over a string, and gives its text with its quotes.
+    fn quoted_string(&mut self) -> Result<&'a str> {
+        self.take(b'"')?;
+        let from = self.at - 1;
+        let end = end_of_string(self.text.as_bytes(), self.at).ok_or(Unusual)?;
+        self.at = end + 1;
+        self.text.get(from..self.at).ok_or(Unusual)
     }
 
     /// A number, `true`, `false` or `null`.
@@ -121,7 +141,7 @@ impl<'a> Reader<'a> {
         let first = self.peek().ok_or(Unusual)?;
         let from = self.at;
         match first {
-            b'"' => drop(self.string()?),
+            b'"' => return self.quoted_string(),
             b'{' | b'[' => {
                 self.at = end_of_container(self.text.as_bytes(), from).ok_or(Unusual)? + 1;
             }
@@ -131,12 +151,10 @@ impl<'a> Reader<'a> {
     }
 
     fn visit_string<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
-        let from = self.at;
-        let (text, has_escapes) = self.string()?;
-        if !has_escapes {
+        if let Some(text) = self.plain_string() {
             return visitor.visit_borrowed_str(text);
         }
-        let quoted = self.text.get(from..self.at).ok_or(Unusual)?;
+        let quoted = self.quoted_string()?;
         visitor.visit_string(serde_json::from_str(quoted).map_err(Unusual::custom)?)
     }
 
@@ -194,6 +212,35 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.visit_string(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.visit_string(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.visit_string(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.within(*b"{}", |items| visitor.visit_map(items))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.within(*b"[]", |items| visitor.visit_seq(items))
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.peek() == Some(b'n') {
             return self.visit_word(visitor);
@@ -219,8 +266,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct enum identifier
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf
+        unit unit_struct tuple tuple_struct enum
     }
 }
 
@@ -235,13 +282,17 @@ impl Items<'_, '_> {
     /// Goes to the next of them, if there is one.
     #[inline]
     fn advance(&mut self) -> Result<bool> {
-        if self.reader.peek() == Some(self.close) {
+        let next = self.reader.peek();
+        if next == Some(self.close) {
             return Ok(false);
         }
-        if !self.is_first {
-            self.reader.take(b',')?;
+        if self.is_first {
+            self.is_first = false;
+        } else if next == Some(b',') {
+            self.reader.at += 1;
+        } else {
+            return Err(Unusual);
         }
-        self.is_first = false;
         Ok(true)
     }
 }

@@ -15,46 +15,60 @@ const OPENING: u8x16 = u8x16::new([b'{'; PART]);
 const CLOSING: u8x16 = u8x16::new([b'}'; PART]);
 const BRACKET_TO_BRACE: u8x16 = u8x16::new([b'{' - b'['; PART]);
 
-/// Where a string ends, and whether it has escapes; nothing where a control character stands in
-/// it, which is no JSON. `from` is behind its opening quote; the end is at its closing one.
-pub(crate) fn end_of_string(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
+/// Where a string ends; nothing where a control character stands in it, which is no JSON. `from`
+/// is behind its opening quote; the end is at its closing one.
+pub(crate) fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    let mut has_escapes = false;
     loop {
         at = special(bytes, at)?;
         match bytes.get(at)? {
-            b'"' => return Some((at, has_escapes)),
-            b'\\' => {
-                has_escapes = true;
-                at += 2;
-            }
+            b'"' => return Some(at),
+            b'\\' => at += 2,
             _ => return None,
         }
     }
 }
 
 /// The next byte that a string cannot have in it as it is.
+#[inline]
 pub(crate) fn special(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    while let Some(part) = bytes.get(at..).and_then(<[u8]>::first_chunk::<PART>) {
-        if let Some(found) = special_in_part(*part) {
-            return Some(at + found);
-        }
-        at += PART;
-    }
-    let rest = bytes.get(at..)?;
-    if let Some(part) = bytes.get(from..).and_then(<[u8]>::last_chunk::<PART>) {
-        // Some of it once more.
-        return special_in_part(*part).map(|found| bytes.len() - PART + found);
-    }
-    Some(at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?)
+    let rest = bytes.get(from..)?;
+    // Most strings are short.
+    let found = match rest.first_chunk::<PART>() {
+        Some(part) => special_in_part(part).or_else(|| special_behind_part(rest)),
+        None => special_in_few(rest),
+    };
+    found.map(|found| from + found)
 }
 
-fn special_in_part(part: [u8; PART]) -> Option<usize> {
-    let part = u8x16::new(part);
+/// The same, where it is known that there is none in the first part.
+#[inline(never)]
+fn special_behind_part(bytes: &[u8]) -> Option<usize> {
+    let (parts, _) = bytes.as_chunks::<PART>();
+    for (index, part) in parts.iter().enumerate().skip(1) {
+        if let Some(found) = special_in_part(part) {
+            return Some(index * PART + found);
+        }
+    }
+    // What is left, and some once more.
+    special_in_part(bytes.last_chunk()?).map(|found| bytes.len() - PART + found)
+}
+
+/// The same in fewer bytes than a part has.
+#[inline(never)]
+fn special_in_few(bytes: &[u8]) -> Option<usize> {
+    let mut part = [b' '; PART];
+    part.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    special_in_part(&part)
+}
+
+#[inline]
+fn special_in_part(part: &[u8; PART]) -> Option<usize> {
+    let part = u8x16::new(*part);
     let control = part.min(LAST_CONTROL).simd_eq(part);
     let found = part.simd_eq(QUOTE) | part.simd_eq(BACKSLASH) | control;
-    found.any().then(|| found.to_bitmask().trailing_zeros() as usize)
+    let found = found.to_bitmask();
+    (found != 0).then(|| found.trailing_zeros() as usize)
 }
 
 /// Where an object or an array ends. `from` is at its opening bracket; the end is at its closing
