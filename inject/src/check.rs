@@ -1,5 +1,7 @@
 //! The rules about a pod: which of them it breaks.
 
+use std::fmt::Arguments;
+
 use contract::{Containers, Key, Rich, Violation, names, rules};
 
 use crate::{
@@ -61,18 +63,18 @@ pub(crate) fn check(
     let policy = forbidding_policy(settings, known);
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
-        let at = format!("spec.containers[{index}]");
+        let at = format_args!("spec.containers[{index}]");
         let program = Program::of(pod, container, &known.entrypoints);
-        violations.extend(program.violation(container, &format!("{at}.command")));
+        violations.extend(program.violation(container, at));
         if let Program::OfImage(image) = program {
             images.push(image);
         }
         if rich.is_privileged() {
-            privileged(container, &at, rich, policy, &mut violations);
+            privileged(container, at, rich, policy, &mut violations);
         }
         if rich.mode.boots_the_image() {
-            root(pod, container, &at, rich, &mut violations);
-            pre_stop(container, &at, rich, &mut violations);
+            root(pod, container, at, rich, &mut violations);
+            pre_stop(container, at, rich, &mut violations);
         }
     }
     (violations, images)
@@ -150,7 +152,7 @@ fn forbidding_policy(settings: &Settings, known: &Known) -> Option<&'static str>
 /// A container that must be privileged may neither refuse it itself nor be refused it.
 fn privileged(
     container: &Container,
-    at: &str,
+    at: Arguments<'_>,
     rich: &Rich,
     policy: Option<&str>,
     violations: &mut Vec<Violation>,
@@ -182,20 +184,28 @@ fn privileged(
 }
 
 /// An init that boots the image starts as root; a container's own context wins over the pod's.
-fn root(pod: &Pod, container: &Container, at: &str, rich: &Rich, violations: &mut Vec<Violation>) {
-    let contexts =
-        [(at, container.security_context.as_ref()), ("spec", pod.spec.security_context.as_ref())];
-    let non_root = contexts.iter().find_map(|(at, it)| Some((at, it.as_ref()?.run_as_non_root?)));
+fn root(
+    pod: &Pod,
+    container: &Container,
+    at: Arguments<'_>,
+    rich: &Rich,
+    violations: &mut Vec<Violation>,
+) {
+    let contexts = [
+        (at, container.security_context.as_ref()),
+        (format_args!("spec"), pod.spec.security_context.as_ref()),
+    ];
+    let non_root = contexts.iter().find_map(|(at, it)| Some((*at, it.as_ref()?.run_as_non_root?)));
     if let Some((at, true)) = non_root {
         violations.push(needs_root(at, "runAsNonRoot", "true", rich));
     }
-    let user = contexts.iter().find_map(|(at, it)| Some((at, it.as_ref()?.run_as_user?)));
+    let user = contexts.iter().find_map(|(at, it)| Some((*at, it.as_ref()?.run_as_user?)));
     if let Some((at, user @ 1..)) = user {
         violations.push(needs_root(at, "runAsUser", &user.to_string(), rich));
     }
 }
 
-fn needs_root(at: &str, field: &str, value: &str, rich: &Rich) -> Violation {
+fn needs_root(at: Arguments<'_>, field: &str, value: &str, rich: &Rich) -> Violation {
     rules::NEEDS_ROOT
         .broken_at(&format!("{at}.securityContext.{field}"))
         .with("value", value)
@@ -203,7 +213,12 @@ fn needs_root(at: &str, field: &str, value: &str, rich: &Rich) -> Violation {
 }
 
 /// A preStop that the kubelet itself calls could not run before ours.
-fn pre_stop(container: &Container, at: &str, rich: &Rich, violations: &mut Vec<Violation>) {
+fn pre_stop(
+    container: &Container,
+    at: Arguments<'_>,
+    rich: &Rich,
+    violations: &mut Vec<Violation>,
+) {
     let Some(handler) = container.pre_stop() else {
         return;
     };

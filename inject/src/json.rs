@@ -10,12 +10,12 @@ use serde_json::Value;
 pub(crate) enum Json<'a> {
     /// `true` or `false`.
     Bool(bool),
-    /// A number.
-    Number(u32),
     /// A string.
     Text(&'a str),
     /// A string of ours, of which nothing is to be escaped.
     Fixed(&'static str),
+    /// JSON of ours, as it is.
+    Written(&'static str),
     /// An array of strings.
     Words(&'a [Cow<'a, str>]),
     /// An array.
@@ -34,21 +34,22 @@ impl Json<'_> {
         match self {
             Self::Bool(true) => text.push_str("true"),
             Self::Bool(false) => text.push_str("false"),
-            Self::Number(number) => _ = write!(text, "{number}"),
+            Self::Given(Value::String(value)) => string(text, value),
             Self::Given(value) => _ = write!(text, "{value}"),
-            Self::Text(value) => string(text, &[value]),
+            Self::Text(value) => string(text, value),
             Self::Words(words) => {
-                list(text, *b"[]", words, |text, word| string(text, &[word]));
+                list(text, *b"[]", words, |text, word| string(text, word));
             }
             Self::List(values) => list(text, *b"[]", values, |text, value| value.write(text)),
             Self::Fixed(value) => fixed(text, value),
+            Self::Written(value) => text.push_str(value),
             Self::Object(members) => list(text, *b"{}", members, |text, (name, value)| {
                 fixed(text, name);
                 text.push(':');
                 value.write(text);
             }),
             Self::Map(members) => list(text, *b"{}", members, |text, (name, value)| {
-                string(text, &[name]);
+                string(text, name);
                 text.push(':');
                 value.write(text);
             }),
@@ -78,12 +79,9 @@ fn fixed(text: &mut String, value: &str) {
     text.push('"');
 }
 
-/// Writes the parts as one string.
-pub(crate) fn string(text: &mut String, parts: &[&str]) {
+fn string(text: &mut String, value: &str) {
     text.push('"');
-    for part in parts {
-        let _ = skim::escape(part, text);
-    }
+    let _ = skim::escape(value, text);
     text.push('"');
 }
 
@@ -103,18 +101,19 @@ mod tests {
         let given = json!({"a": [1.5]});
         let members = [
             ("empty", Json::Object(&[])),
-            ("list", Json::List(&[Json::Bool(true), Json::Bool(false), Json::Number(u32::MAX)])),
+            ("list", Json::List(&[Json::Bool(true), Json::Bool(false)])),
             ("words", Json::Words(&["a".into(), "b".into()])),
             ("none", Json::Words(&[])),
             ("given", Json::Given(&given)),
             ("map", Json::Map(&[("text \"\n", Json::Text("\\"))])),
             ("fixed", Json::Fixed("a")),
+            ("written", Json::Written("[1]")),
         ];
         assert_eq!(
             written(Json::Object(&members)),
-            json!({"empty": {}, "list": [true, false, u32::MAX], "words": ["a", "b"],
+            json!({"empty": {}, "list": [true, false], "words": ["a", "b"],
                    "none": [], "given": given, "map": {"text \"\n": "\\"},
-                   "fixed": "a"})
+                   "fixed": "a", "written": [1]})
         );
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     Binaries, Settings, VERSION,
-    json::Json::{self, Bool, Fixed, Given, List, Number, Object, Text},
+    json::Json::{self, Fixed, Given, List, Object, Text, Written},
     view::{Amounts, Container, Volume},
 };
 
@@ -13,8 +13,12 @@ use crate::{
 const VOLUME_SIZE: &str = "8Mi";
 /// systemd's runtime state and its volatile journal, of which it takes a tenth.
 const RUN_SIZE: &str = "128Mi";
-/// A user that is nobody's: the init container needs no more than a writable volume.
-const NOBODY: u32 = 65532;
+/// What the init container needs is a writable volume, and nobody's user and group will do.
+const SECURITY_CONTEXT: Json<'_> = Written(concat!(
+    r#"{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"privileged":false,"#,
+    r#""readOnlyRootFilesystem":true,"runAsGroup":65532,"runAsNonRoot":true,"runAsUser":65532,"#,
+    r#""seccompProfile":{"type":"RuntimeDefault"}}"#,
+));
 
 const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
 
@@ -24,23 +28,13 @@ const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
 /// first rich container asks for: a pod needs the most that any init container or all its
 /// containers together ask for, so that this raises nothing, and what admits the pod admits it.
 pub(crate) fn init_container(settings: &Settings, first: &Container, give: impl FnOnce(Json<'_>)) {
-    let context = [
-        ("allowPrivilegeEscalation", Bool(false)),
-        ("capabilities", Object(&[("drop", List(&[Fixed("ALL")]))])),
-        ("privileged", Bool(false)),
-        ("readOnlyRootFilesystem", Bool(true)),
-        ("runAsGroup", Number(NOBODY)),
-        ("runAsNonRoot", Bool(true)),
-        ("runAsUser", Number(NOBODY)),
-        ("seccompProfile", Object(&[("type", Fixed("RuntimeDefault"))])),
-    ];
     let mount = [("name", Fixed(names::VOLUME)), ("mountPath", Fixed(names::MOUNT))];
     let (mounts, command) = ([Object(&mount)], INSTALL.map(Fixed));
     let mut members = vec![
         ("name", Fixed(names::INIT_CONTAINER)),
         ("image", Text(&settings.image)),
         ("command", List(&command)),
-        ("securityContext", Object(&context)),
+        ("securityContext", SECURITY_CONTEXT),
         ("volumeMounts", List(&mounts)),
     ];
     if let Some(policy) = &settings.image_pull_policy {
@@ -63,9 +57,12 @@ pub(crate) fn init_container(settings: &Settings, first: &Container, give: impl 
 }
 
 /// The cpu and memory of a container; no device or storage, which would be taken twice.
-fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
-    let of = |resource| Some((resource, Given(all?.get(resource)?)));
-    ["cpu", "memory"].into_iter().filter_map(of).collect()
+fn amounts(all: Option<&Amounts>) -> Vec<(&'static str, Json<'_>)> {
+    let Some(all) = all else {
+        return Vec::new();
+    };
+    let all = [("cpu", &all.cpu), ("memory", &all.memory)];
+    all.into_iter().filter_map(|(name, it)| Some((name, Given(it.as_ref()?)))).collect()
 }
 
 /// Whether an init container with our name is one that an earlier pass put there.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::json::{Json, string};
+use crate::json::Json;
 
 /// Most patches are shorter.
 const ROOM: usize = 2048;
@@ -40,23 +40,24 @@ impl Patch {
     }
 
     /// Adds a member, or inserts into an array. Paths (RFC 6901) come in parts, so that nobody
-    /// has to put them together.
+    /// has to put them together, and are written as they are: what is not ours in them comes by
+    /// way of [`token`].
     pub(crate) fn add(&mut self, path: &[&str], value: Json<'_>) {
-        self.begin("add", path);
+        self.begin(r#"{"op":"add","path":""#, path);
         self.value(value);
         self.end();
     }
 
     /// Puts another value in the place of one that is there.
     pub(crate) fn replace(&mut self, path: &[&str], value: Json<'_>) {
-        self.begin("replace", path);
+        self.begin(r#"{"op":"replace","path":""#, path);
         self.value(value);
         self.end();
     }
 
     /// Takes out a value that is there.
     pub(crate) fn remove(&mut self, path: &[&str]) {
-        self.begin("remove", path);
+        self.begin(r#"{"op":"remove","path":""#, path);
         self.end();
     }
 
@@ -77,17 +78,18 @@ impl Patch {
         }
     }
 
-    fn begin(&mut self, operation: &str, path: &[&str]) {
+    fn begin(&mut self, operation: &'static str, path: &[&str]) {
         if self.text.pop().is_some() {
             self.text.push(',');
         } else {
             self.text.reserve(ROOM);
             self.text.push('[');
         }
-        self.text.push_str(r#"{"op":""#);
         self.text.push_str(operation);
-        self.text.push_str(r#"","path":"#);
-        string(&mut self.text, path);
+        for part in path {
+            self.text.push_str(part);
+        }
+        self.text.push('"');
     }
 
     fn value(&mut self, value: Json<'_>) {
@@ -117,7 +119,7 @@ impl List<'_> {
         if self.is_begun {
             self.patch.text.push(',');
         } else {
-            self.patch.begin("add", &[self.at, self.name]);
+            self.patch.begin(r#"{"op":"add","path":""#, &[self.at, self.name]);
             self.patch.text.push_str(r#","value":["#);
             self.is_begun = true;
         }
@@ -125,9 +127,12 @@ impl List<'_> {
     }
 }
 
-/// One reference token of a JSON pointer, escaped (RFC 6901, section 3).
+/// One reference token of a JSON pointer, escaped as such (RFC 6901, section 3) and as part of a
+/// string of JSON.
 pub(crate) fn token(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    let mut token = String::with_capacity(name.len() + "~1".len());
+    let _ = skim::escape(name, &mut token);
+    if token.contains(['~', '/']) { token.replace('~', "~0").replace('/', "~1") } else { token }
 }
 
 #[cfg(test)]
@@ -150,15 +155,15 @@ mod tests {
     #[test]
     fn operations_are_in_order_and_strings_escaped() {
         let mut patch = Patch::default();
-        patch.add(&["/a", "/\"b"], Json::Text("c\\\n"));
+        patch.add(&["/a", "/", &token("\"b/c~")], Json::Text("c\\\n"));
         patch.replace(&["/d"], Json::Object(&[("e", Json::Bool(true))]));
         patch.remove(&["/f/", "0"]);
         assert!(!patch.is_empty());
-        assert_eq!(patch.first_path().as_deref(), Some("/a/\"b"));
+        assert_eq!(patch.first_path().as_deref(), Some("/a/\"b~1c~0"));
         assert_eq!(
             read(&patch),
             json!([
-                {"op": "add", "path": "/a/\"b", "value": "c\\\n"},
+                {"op": "add", "path": "/a/\"b~1c~0", "value": "c\\\n"},
                 {"op": "replace", "path": "/d", "value": {"e": true}},
                 {"op": "remove", "path": "/f/0"},
             ])
@@ -171,8 +176,8 @@ mod tests {
         for is_there in [true, false] {
             patch.append("/a", "/none", is_there, |_| {});
             patch.append("/a", "/b", is_there, |list| {
-                list.push(Json::Number(1));
-                list.push(Json::Number(2));
+                list.push(Json::Written("1"));
+                list.push(Json::Written("2"));
             });
         }
         assert_eq!(

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const RUN: &str = "/run";
+/// Where the annotation of that name is, as a JSON pointer.
+const STATUS: &str = "/metadata/annotations/rich.pouch~1status";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
     let pod: Pod<'_> = skim::from_str(object)
@@ -71,13 +73,12 @@ impl Injection<'_> {
 
     fn status(&mut self, containers: &[(usize, &Container)]) {
         let containers: Vec<_> = containers.iter().map(|(_, it)| Text(&it.name)).collect();
-        let mut status = String::new();
+        let mut status = String::with_capacity(64);
         Object(&[("containers", List(&containers)), ("version", Fixed(VERSION))])
             .write(&mut status);
         if self.pod.annotation(Key::Status.name()) != Some(&status) {
             // The pod has annotations: one of them asked for rich mode.
-            let path = ["/metadata/annotations/", &token(Key::Status.name())];
-            self.outcome.patch.add(&path, Text(&status));
+            self.outcome.patch.add(&[STATUS], Text(&status));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a container runs: the pod's command, or what its image runs without one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Arguments};
 
 use contract::{Violation, names, rules};
 
@@ -60,14 +60,15 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The rule that is broken where it is not known; `field` is the container's command.
-    pub(crate) fn violation(&self, container: &Container, field: &str) -> Option<Violation> {
+    /// The rule that is broken where it is not known; `at` is where the container is.
+    pub(crate) fn violation(&self, container: &Container, at: Arguments<'_>) -> Option<Violation> {
+        let field = || format!("{at}.command");
         match self {
             Self::Known(_) => None,
-            Self::OfImage(_) | Self::Nothing => Some(rules::NO_COMMAND.broken_at(field)),
+            Self::OfImage(_) | Self::Nothing => Some(rules::NO_COMMAND.broken_at(&field())),
             Self::Unknown(reason) => Some(
                 rules::ENTRYPOINT_UNKNOWN
-                    .broken_at(field)
+                    .broken_at(&field())
                     .with("image", container.image.as_deref().unwrap_or_default())
                     .with("reason", reason),
             ),

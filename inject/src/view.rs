@@ -125,7 +125,7 @@ pub(crate) struct Container<'a> {
     pub security_context: Option<SecurityContext>,
     pub lifecycle: Option<Lifecycle<'a>>,
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
-    pub resources: Option<Resources<'a>>,
+    pub resources: Option<Resources>,
     pub termination_message_path: Option<Text<'a>>,
 }
 
@@ -204,14 +204,19 @@ pub(crate) struct VolumeMount<'a> {
     pub read_only: Option<bool>,
 }
 
-/// Quantities, by the names of the resources.
-pub(crate) type Amounts<'a> = BTreeMap<Text<'a>, Value>;
-
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct Resources<'a> {
-    pub requests: Option<Amounts<'a>>,
-    pub limits: Option<Amounts<'a>>,
+#[serde(default)]
+pub(crate) struct Resources {
+    pub requests: Option<Amounts>,
+    pub limits: Option<Amounts>,
+}
+
+/// The quantities of what every container can be given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Amounts {
+    pub cpu: Option<Value>,
+    pub memory: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -128,7 +128,7 @@ fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Viol
 impl Workload {
     /// The JSON pointer to the template.
     fn pointer(&self) -> String {
-        format!("/{}", self.template.replace('.', "/"))
+        self.template.split('.').map(|name| ["/", &token(name)].concat()).collect()
     }
 }
 
