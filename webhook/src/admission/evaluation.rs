@@ -56,11 +56,13 @@ fn evaluate(
     let Some(object) = request.object else {
         return Unreadable::NoObject.into();
     };
-    match metadata(object) {
-        Err(error) => return Unreadable::Metadata(error).into(),
-        // Nothing may keep a controller from taking off its finalizer.
-        Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
-        Ok(_) => {}
+    if update {
+        match metadata(object) {
+            Err(error) => return Unreadable::Metadata(error).into(),
+            // Nothing may keep a controller from taking off its finalizer.
+            Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
+            Ok(_) => {}
+        }
     }
     let kind = &request.kind;
     let Some(target) = Target::find(&kind.group, &kind.kind, settings) else {
@@ -192,6 +194,14 @@ mod tests {
                 assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_copy_of_a_pod_that_was_being_deleted_is_a_new_pod() {
+        let mut pod = rich_pod();
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        let [verdict, _] = both(&json!({"object": pod}));
+        assert!(matches!(verdict.decision, Decision::Patch(_)), "{verdict:?}");
     }
 
     #[test]
