@@ -1,11 +1,22 @@
 //! The verdict on a request, and the review that tells it to the API server.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::sync::LazyLock;
+
+use base64::{
+    Engine as _,
+    engine::{Simd, general_purpose::PAD},
+};
 use contract::Violation;
 use inject::{Lookup, Patch};
 use serde::Serialize;
 
 use super::review::{API_VERSION, KIND};
+
+/// The usual alphabet, with what instructions the processor has for it.
+static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
+
+/// What most answers need beside the patch.
+const ROOM: usize = 512;
 
 /// What is answered to a request.
 #[derive(Debug)]
@@ -94,10 +105,16 @@ pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Err
         Decision::Deny(violations) => Some(Status::denied(violations)),
         Decision::Unreadable(reason) => Some(Status::unreadable(reason)),
     };
+    let patch = match &verdict.decision {
+        Decision::Patch(patch) => Some(patch.as_str()),
+        _ => None,
+    };
     let warnings = &verdict.warnings;
     let response = Response { uid, allowed: status.is_none(), warnings, status };
-    let mut answer = json(&Review { api_version: API_VERSION, kind: KIND, response })?;
-    if let Decision::Patch(patch) = &verdict.decision {
+    let review = Review { api_version: API_VERSION, kind: KIND, response };
+    let mut answer = Vec::with_capacity(ROOM + patch.map_or(0, base64_length));
+    serde_json::to_writer(&mut answer, &review)?;
+    if let Some(patch) = patch {
         append(&mut answer, patch);
     }
     Ok(answer)
@@ -105,25 +122,21 @@ pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Err
 
 /// Writes the patch as the response's last members, in base64 as every `[]byte` of Kubernetes.
 /// There is nothing in base64 that serde_json would find to escape, however long it looks.
-fn append(answer: &mut Vec<u8>, patch: &Patch) {
+fn append(answer: &mut Vec<u8>, patch: &str) {
     const END: &[u8] = b"}}";
     answer.truncate(answer.len() - END.len());
     answer.extend_from_slice(br#","patchType":"JSONPatch","patch":""#);
     let start = answer.len();
-    let patch = patch.as_str();
-    answer.resize(start + patch.len().div_ceil(3) * 4, b'=');
+    answer.resize(start + base64_length(patch), b'=');
     // The room is what base64 needs, which is all that it could find missing.
-    let written = STANDARD.encode_slice(patch, &mut answer[start..]);
+    let written = BASE64.encode_slice(patch, &mut answer[start..]);
     debug_assert!(written.is_ok());
     answer.push(b'"');
     answer.extend_from_slice(END);
 }
 
-/// Has room at once for what a patch needs, instead of moving it each time that it has grown.
-fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut text = Vec::with_capacity(8192);
-    serde_json::to_writer(&mut text, value)?;
-    Ok(text)
+fn base64_length(text: &str) -> usize {
+    text.len().div_ceil(3) * 4
 }
 
 #[derive(Serialize)]

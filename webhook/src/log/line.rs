@@ -53,10 +53,11 @@ where
 struct Members<'l>(&'l mut String);
 
 impl Members<'_> {
+    /// Names are identifiers of ours.
     fn name(&mut self, field: &Field) {
-        self.0.push(',');
-        string(self.0, field.name());
-        self.0.push(':');
+        self.0.push_str(",\"");
+        self.0.push_str(field.name());
+        self.0.push_str("\":");
     }
 
     fn plain(&mut self, field: &Field, value: impl Display) {
