@@ -27,10 +27,13 @@ use webhook::{
     metrics::Metrics,
     namespaces::Namespaces,
     registry::{self, PullSecrets, Registry},
-    server::{Limits, Server, acceptor},
+    server::{Limits, Server, Threads, acceptor},
     settings,
     stop::{Stop, on_signal},
 };
+
+/// One large object does not keep all others waiting, and memory stays small.
+const THREADS: usize = 2;
 
 fn main() -> ExitCode {
     // The client of the API server asks for the process's default; whatever else uses TLS is
@@ -45,9 +48,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Two threads: one large object does not keep the others waiting, and memory stays small.
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = match runtime {
+    let result = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(error.into()),
     };
@@ -88,7 +89,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         None => None,
     };
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver), clients)?;
-    let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
+    let threads = Threads::start(THREADS)?;
+    let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?.on(threads);
 
     keep_certificate(certificate, resolver, health, provider, complaint).await?;
     tracing::info!(listen = %api.address()?, admin = %admin.address()?, "answering");

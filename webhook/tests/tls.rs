@@ -4,7 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Barrier, LazyLock},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -28,12 +28,31 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use webhook::{
     certificate::{Pair, Resolver, authority::Material, clients::Clients},
-    server::{Limits, Server, acceptor},
+    server::{Limits, Server, Threads, acceptor},
     stop::{Phase, Stop, Stopper},
 };
 
 const NAME: &str = "hook.rich.svc";
 const SHORT: Duration = Duration::from_millis(300);
+/// Work that keeps a thread busy until the test lets it end.
+static LONG: LazyLock<Long> = LazyLock::new(Long::new);
+
+struct Long {
+    begun: Barrier,
+    ended: Barrier,
+}
+
+impl Long {
+    fn new() -> Self {
+        Self { begun: Barrier::new(2), ended: Barrier::new(2) }
+    }
+
+    fn wait(&self) -> &'static str {
+        self.begun.wait();
+        self.ended.wait();
+        "done"
+    }
+}
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -73,8 +92,10 @@ async fn start_for(limits: Limits, clients: Option<Arc<Clients>>) -> (Running, M
             "late"
         }),
     );
+    let router = router.route("/long", get(async || LONG.wait()));
     let address = ([127, 0, 0, 1], 0).into();
     let server = Server::bind(address, Some(tls), router, limits, stop).await.unwrap();
+    let server = server.on(Threads::start(2).unwrap());
     let address = server.address().unwrap();
     (Running { address, resolver, stopper, task: tokio::spawn(server.run()) }, material)
 }
@@ -226,6 +247,18 @@ async fn a_new_certificate_is_seen_by_the_next_connection_only() {
     let mut fresh = connect(running.address, &new, &TLS13).await.unwrap();
     ask(&mut fresh, "/", "here").await;
     ask(&mut open, "/", "here").await;
+}
+
+#[tokio::test]
+async fn a_request_that_takes_long_keeps_only_its_own_thread_busy() {
+    let (running, material) = start(Limits::new(16)).await;
+    let mut long = connect(running.address, &material, &TLS13).await.unwrap();
+    let mut other = connect(running.address, &material, &TLS13).await.unwrap();
+    let long = tokio::spawn(async move { ask(&mut long, "/long", "done").await });
+    tokio::task::spawn_blocking(|| LONG.begun.wait()).await.unwrap();
+    ask(&mut other, "/", "here").await;
+    tokio::task::spawn_blocking(|| LONG.ended.wait()).await.unwrap();
+    long.await.unwrap();
 }
 
 #[tokio::test]

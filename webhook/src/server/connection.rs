@@ -14,7 +14,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, BufReader},
     net::TcpStream,
     sync::Notify,
     time::timeout,
@@ -23,6 +23,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Limits;
 use crate::stop::Stop;
+
+/// What is read from a socket at once: most requests as a whole. rustls by itself asks for 4 KiB.
+const READ: usize = 16 * 1024;
 
 /// What every connection of a server has in common.
 #[derive(Clone)]
@@ -54,6 +57,7 @@ impl Connection {
         let Some(tls) = &self.tls else {
             return self.speak_http(stream, watcher).await;
         };
+        let stream = BufReader::with_capacity(READ, stream);
         match timeout(self.limits.handshake, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.speak_http(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{self, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Limits, connection::Connection};
+use super::{Limits, Threads, connection::Connection};
 use crate::stop::Stop;
 
 /// How long the loop waits where it cannot take a connection, such as for a file descriptor.
@@ -35,6 +35,7 @@ pub struct Server {
     socket: TcpListener,
     connections: Arc<Semaphore>,
     connection: Connection,
+    threads: Threads,
     stop: Stop,
 }
 
@@ -52,8 +53,15 @@ impl Server {
             socket,
             connections: Arc::new(Semaphore::new(limits.connections)),
             connection: Connection::new(tls, router, limits, stop.clone()),
+            threads: Threads::of_the_caller(),
             stop,
         })
+    }
+
+    /// Serves connections on these threads instead of the caller's.
+    #[must_use]
+    pub fn on(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// Where it listens.
@@ -72,9 +80,13 @@ impl Server {
             };
             match accepted {
                 Ok((stream, permit)) => {
-                    let serve = self.connection.clone().serve(stream, connections.watcher());
-                    tokio::spawn(async move {
-                        serve.await;
+                    let (connection, watcher) = (self.connection.clone(), connections.watcher());
+                    self.threads.next().spawn(async move {
+                        // Its readiness is to wake this thread. Where it cannot be known, only
+                        // this client is left without an answer.
+                        if let Ok(stream) = TcpStream::from_std(stream) {
+                            connection.serve(stream, watcher).await;
+                        }
                         drop(permit);
                     });
                 }
@@ -96,10 +108,10 @@ impl Server {
 async fn accept(
     socket: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(net::TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = socket.accept().await?;
-    Ok((stream, permit))
+    Ok((stream.into_std()?, permit))
 }
 
 async fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -2,11 +2,13 @@
 
 mod connection;
 mod listener;
+mod threads;
 mod tls;
 
 use std::time::Duration;
 
 pub use listener::{BindError, Server};
+pub use threads::Threads;
 pub use tls::{TlsError, acceptor};
 
 /// What a client may take up.
