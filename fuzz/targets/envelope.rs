@@ -1,16 +1,36 @@
 //! Any bytes may be sent to the webhook: they get an answer that is an AdmissionReview, or one
-//! sentence.
+//! sentence. A pod that is read on the way is judged as its text is.
 #![no_main]
 
-use inject::{Known, Settings};
+use inject::{Known, Settings, Target};
 use libfuzzer_sys::fuzz_target;
-use serde_json::{Value, json};
-use webhook::admission::{Envelope, mutate, response, validate};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use webhook::admission::{Envelope, Object, mutate, response, validate};
+
+#[derive(Deserialize)]
+struct Review<'a> {
+    #[serde(borrow)]
+    request: Request<'a>,
+}
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
 
 fuzz_target!(|body: &[u8]| {
     let settings: Settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
     match Envelope::read(body) {
         Ok(request) => {
+            if let Some(Object::NewPod(pod)) = &request.object
+                && let Ok(review) = serde_json::from_slice::<Review<'_>>(body)
+            {
+                let (text, known) = (review.request.object.get(), Known::default());
+                let outcome = inject::judge(Target::Pod, text, None, &settings, &known).unwrap();
+                assert_eq!(pod.judge(&settings, &known), outcome);
+            }
             for judge in [mutate, validate] {
                 let verdict = judge(&request, &settings, &Known::default());
                 let answer = response(&request.uid, &verdict).unwrap();

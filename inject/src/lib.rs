@@ -23,6 +23,7 @@ pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
 pub use known::{Known, Level, Namespace};
 pub use patch::Patch;
 pub use settings::{Binaries, Privileged, Settings};
+pub use view::Pod;
 pub use workload::Workload;
 
 use contract::Violation;

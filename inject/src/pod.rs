@@ -23,6 +23,14 @@ pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<
     Ok(plan(&pod, settings, known))
 }
 
+impl Pod<'_> {
+    /// Judges a pod that has been read already, as [`crate::judge`] does its text.
+    #[must_use]
+    pub fn judge(&self, settings: &Settings, known: &Known) -> Outcome {
+        plan(self, settings, known)
+    }
+}
+
 /// What is to be done with a pod, or would be with a pod of this template.
 pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
     let annotations = pod.metadata.annotations.iter().flatten();

@@ -14,16 +14,17 @@ use crate::text::Text;
 /// A pod, or a pod template.
 #[derive(Debug, Default, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-pub(crate) struct Pod<'a> {
+pub struct Pod<'a> {
     #[serde(default, deserialize_with = "null_as_default")]
-    pub metadata: Metadata<'a>,
+    pub(crate) metadata: Metadata<'a>,
     #[serde(default, deserialize_with = "null_as_default")]
-    pub spec: PodSpec<'a>,
+    pub(crate) spec: PodSpec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Metadata<'a> {
+    pub generate_name: Option<Text<'a>>,
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference>,
@@ -248,6 +249,12 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 }
 
 impl<'a> Pod<'a> {
+    /// What its name will begin with, where the API server is to make one.
+    #[must_use]
+    pub fn generate_name(&self) -> Option<&str> {
+        self.metadata.generate_name.as_deref()
+    }
+
     pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
         self.metadata.annotations.as_ref()?.get(name).map(|value| &**value)
     }

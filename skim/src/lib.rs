@@ -22,6 +22,13 @@ use serde_json::value::RawValue;
 
 use self::reader::Reader;
 
+/// Reads a value out of JSON text, which it may borrow, where all that is read of it is of the usual
+/// kind and of this type; otherwise nothing, and [`from_str`] finds out why.
+#[must_use]
+pub fn usual<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    Reader::read(text).ok()
+}
+
 /// Reads a value out of JSON text, which it may borrow.
 ///
 /// # Errors

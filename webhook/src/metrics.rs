@@ -1,11 +1,9 @@
 //! What is counted, under Prometheus' names.
 
-use std::time::Duration;
-
 use contract::rules;
 use prometheus::{
-    Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-    core::Collector,
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder, core::Collector,
 };
 
 use crate::admission::Decision;
@@ -122,9 +120,10 @@ impl Metrics {
         self.lookups.with_label_values(&[outcome]).inc();
     }
 
-    /// Measures an answer.
-    pub fn took(&self, path: &str, duration: Duration) {
-        self.duration.with_label_values(&[path]).observe(duration.as_secs_f64());
+    /// Measures the answers of a path.
+    #[must_use]
+    pub fn durations(&self, path: &str) -> Histogram {
+        self.duration.with_label_values(&[path])
     }
 
     /// The text that Prometheus reads.
@@ -149,7 +148,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let decision = Decision::Deny(vec![rules::HOST_PID.broken_at("spec.hostPID")]);
         metrics.answered("/mutate", "Pod", &decision);
-        metrics.took("/mutate", Duration::from_micros(200));
+        metrics.durations("/mutate").observe(0.000_2);
         metrics.refused(413);
         metrics.looked_up("asked");
         let text = metrics.encode(7).unwrap();

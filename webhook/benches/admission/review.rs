@@ -19,7 +19,7 @@ pub(crate) fn of_a_pod(size: usize) -> Bytes {
         missing -= empty + value;
     }
     assert_eq!(pod.to_string().len(), size);
-    review(&pod).to_string().into()
+    review(&pod).into()
 }
 
 /// The usual length of a variable.
@@ -36,30 +36,35 @@ pub(crate) fn assert_injection(answer: &[u8]) {
     assert_eq!(command.unwrap()["value"][0], contract::names::LAUNCHER, "{operations:?}");
 }
 
-fn review(pod: &Value) -> Value {
+/// Its members are in the order of the API server's own (AdmissionReview and AdmissionRequest of
+/// k8s.io/api/admission/v1), which a `Value` does not keep.
+fn review(pod: &Value) -> String {
     let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
     let resource = json!({"group": "", "version": "v1", "resource": "pods"});
-    json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": kind, "requestKind": kind,
-            "resource": resource, "requestResource": resource,
-            "namespace": "shop",
-            "operation": "CREATE",
-            "userInfo": {
-                "username": "system:serviceaccount:kube-system:replicaset-controller",
-                "uid": "41ed9b2e-2d4c-4b3a-9f0e-0c8a7a1f8d3c",
-                "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system",
-                           "system:authenticated"],
-            },
-            "object": pod,
-            "oldObject": null,
-            "dryRun": false,
-            "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
-        },
-    })
+    let user = json!({
+        "username": "system:serviceaccount:kube-system:replicaset-controller",
+        "uid": "41ed9b2e-2d4c-4b3a-9f0e-0c8a7a1f8d3c",
+        "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system",
+                   "system:authenticated"],
+    });
+    let request = [
+        ("uid", json!("705ab4f5-6393-11e8-b7cc-42010a800002")),
+        ("kind", kind.clone()),
+        ("resource", resource.clone()),
+        ("requestKind", kind),
+        ("requestResource", resource),
+        ("namespace", json!("shop")),
+        ("operation", json!("CREATE")),
+        ("userInfo", user),
+        ("object", pod.clone()),
+        ("oldObject", Value::Null),
+        ("dryRun", json!(false)),
+        ("options", json!({"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"})),
+    ];
+    let request = request.map(|(name, value)| format!("\"{name}\":{value}")).join(",");
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{{request}}}}}"#
+    )
 }
 
 fn pod() -> Value {

@@ -5,7 +5,7 @@ use inject::{Known, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
 use super::{
-    review::{Request, metadata},
+    review::{Object, Request, metadata},
     verdict::{Decision, Unreadable, Verdict},
 };
 
@@ -53,25 +53,29 @@ fn evaluate(
     if !(update || request.operation == "CREATE") || !request.sub_resource.is_empty() {
         return Verdict::allow();
     }
-    let Some(object) = request.object else {
-        return Unreadable::NoObject.into();
-    };
-    if update {
-        match metadata(object) {
-            Err(error) => return Unreadable::Metadata(error).into(),
-            // Nothing may keep a controller from taking off its finalizer.
-            Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
-            Ok(_) => {}
-        }
-    }
     let kind = &request.kind;
-    let Some(target) = Target::find(&kind.group, &kind.kind, settings) else {
-        return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
-    };
-    let old = request.old_object.map(RawValue::get);
-    let mut outcome = match inject::judge(target, object.get(), old, settings, known) {
-        Ok(outcome) => outcome,
-        Err(error) => return Unreadable::from(error).into(),
+    let target = Target::find(&kind.group, &kind.kind, settings);
+    let (target, mut outcome) = match (&request.object, target) {
+        (None, _) => return Unreadable::NoObject.into(),
+        (Some(Object::NewPod(pod)), _) => (Target::Pod, pod.judge(settings, known)),
+        (Some(Object::Text(object)), target) => {
+            if update {
+                match metadata(object) {
+                    Err(error) => return Unreadable::Metadata(error).into(),
+                    // Nothing may keep a controller from taking off its finalizer.
+                    Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
+                    Ok(_) => {}
+                }
+            }
+            let Some(target) = target else {
+                return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
+            };
+            let old = request.old_object.map(RawValue::get);
+            match inject::judge(target, object.get(), old, settings, known) {
+                Ok(outcome) => (target, outcome),
+                Err(error) => return Unreadable::from(error).into(),
+            }
+        }
     };
     let warnings = std::mem::take(&mut outcome.warnings);
     if update && target == Target::Pod {

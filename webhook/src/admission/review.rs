@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use inject::Pod;
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
+
+use super::request::Unread;
 
 /// The API version of the reviews that are read and answered.
 pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -38,51 +41,49 @@ pub enum EnvelopeError {
 
 /// An AdmissionReview as it is read.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Envelope<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a, R: Deserialize<'de>"))]
+pub struct Envelope<'a, R = Request<'a>> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
-    request: Option<Request<'a>>,
+    request: Option<R>,
 }
 
 /// What the API server asks: may this object be written?
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct Request<'a> {
     /// Names the request; the answer repeats it.
-    #[serde(borrow)]
     pub uid: Cow<'a, str>,
     /// The kind of the object.
-    #[serde(borrow)]
     pub kind: GroupVersionKind<'a>,
     /// The part of the object that is written, such as `status`; empty for the object itself.
-    #[serde(borrow, default)]
     pub sub_resource: Cow<'a, str>,
     /// The object's name; empty where the API server is yet to make one.
-    #[serde(borrow, default)]
     pub name: Cow<'a, str>,
     /// The object's namespace. The object itself need not say it.
-    #[serde(borrow, default)]
     pub namespace: Cow<'a, str>,
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
-    #[serde(borrow)]
     pub operation: Cow<'a, str>,
     /// The object as it is to be written.
-    #[serde(borrow)]
-    pub object: Option<&'a RawValue>,
+    pub object: Option<Object<'a>>,
     /// The object as it was.
-    #[serde(borrow)]
     pub old_object: Option<&'a RawValue>,
     /// Whether nothing will be written whatever is answered.
-    #[serde(default)]
     pub dry_run: bool,
 }
 
+/// An object, as far as it has been read.
+#[derive(Debug)]
+pub enum Object<'a> {
+    /// A pod that is to be created: most requests are about one, and it is read on the way.
+    NewPod(Box<Pod<'a>>),
+    /// Another, or one that cannot be read.
+    Text(&'a RawValue),
+}
+
 /// The full name of a kind.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct GroupVersionKind<'a> {
     /// The API group; empty for the core group.
     #[serde(borrow, default)]
@@ -115,18 +116,30 @@ impl Metadata<'_> {
 impl<'a> Envelope<'a> {
     /// Reads the request out of a review's bytes, which it borrows.
     pub fn read(bytes: &'a [u8]) -> Result<Request<'a>, EnvelopeError> {
-        let envelope: Envelope<'a> =
-            skim::from_slice(bytes).map_err(|error| match error.classify() {
-                Category::Data => EnvelopeError::NotAReview(error),
-                Category::Io | Category::Syntax | Category::Eof => EnvelopeError::NotJson(error),
-            })?;
-        if (envelope.api_version.as_ref(), envelope.kind.as_ref()) != (API_VERSION, KIND) {
+        let usual = str::from_utf8(bytes).ok().and_then(skim::usual::<Self>);
+        let Envelope { api_version, kind, request } = match usual {
+            Some(envelope) => envelope,
+            None => Envelope::<Unread<'a>>::read_whole(bytes)?,
+        };
+        if (api_version.as_ref(), kind.as_ref()) != (API_VERSION, KIND) {
             return Err(EnvelopeError::AnotherKind {
-                api_version: envelope.api_version.into_owned(),
-                kind: envelope.kind.into_owned(),
+                api_version: api_version.into_owned(),
+                kind: kind.into_owned(),
             });
         }
-        envelope.request.ok_or(EnvelopeError::NoRequest)
+        request.ok_or(EnvelopeError::NoRequest)
+    }
+}
+
+impl<'a> Envelope<'a, Unread<'a>> {
+    /// Reads it as it is. A pod that cannot be read is no fault of the envelope.
+    fn read_whole(bytes: &'a [u8]) -> Result<Envelope<'a>, EnvelopeError> {
+        let envelope: Self = skim::from_slice(bytes).map_err(|error| match error.classify() {
+            Category::Data => EnvelopeError::NotAReview(error),
+            Category::Io | Category::Syntax | Category::Eof => EnvelopeError::NotJson(error),
+        })?;
+        let Self { api_version, kind, request } = envelope;
+        Ok(Envelope { api_version, kind, request: request.map(|Unread(request)| request) })
     }
 }
 
@@ -137,10 +150,20 @@ impl Request<'_> {
         if !self.name.is_empty() {
             return Cow::Borrowed(&self.name);
         }
-        self.object
-            .and_then(|object| metadata(object).ok())
-            .and_then(|metadata| metadata.generate_name)
-            .unwrap_or_default()
+        match &self.object {
+            Some(Object::NewPod(pod)) => pod.generate_name().unwrap_or_default().into(),
+            Some(Object::Text(text)) => {
+                metadata(text).ok().and_then(|it| it.generate_name).unwrap_or_default()
+            }
+            None => Cow::default(),
+        }
+    }
+
+    /// As far as it has been read.
+    pub(super) fn is_about_a_new_pod(&self) -> bool {
+        let kind = &self.kind;
+        (&*kind.group, &*kind.kind, &*self.operation) == ("", "Pod", "CREATE")
+            && self.sub_resource.is_empty()
     }
 }
 

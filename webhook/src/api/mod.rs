@@ -16,6 +16,7 @@ use axum::{
     routing::post,
 };
 use inject::{Known, Settings, Target};
+use prometheus::Histogram;
 
 use self::{body::Bodies, refusal::Refusal};
 use crate::{
@@ -38,10 +39,8 @@ pub struct Api {
 struct Question {
     path: &'static str,
     answer: fn(&admission::Request<'_>, &Settings, &Known) -> Verdict,
+    durations: Histogram,
 }
-
-const MUTATE: Question = Question { path: "/mutate", answer: admission::mutate };
-const VALIDATE: Question = Question { path: "/validate", answer: admission::validate };
 
 impl Api {
     /// Answers by these settings, and with what namespaces and a registry say where they may be
@@ -61,16 +60,24 @@ impl Api {
     pub fn router(self) -> Router {
         let api = Arc::new(self);
         Router::new()
-            .route(MUTATE.path, post(async |api, request| Api::reply(api, &MUTATE, request).await))
-            .route(
-                VALIDATE.path,
-                post(async |api, request| Api::reply(api, &VALIDATE, request).await),
-            )
+            .merge(api.ask("/mutate", admission::mutate))
+            .merge(api.ask("/validate", admission::validate))
             .method_not_allowed_fallback(async |State(api): State<Arc<Api>>| {
                 api.refuse(&Refusal::Method)
             })
             .fallback(async |State(api): State<Arc<Api>>| api.refuse(&Refusal::Path))
             .with_state(api)
+    }
+
+    fn ask(
+        &self,
+        path: &'static str,
+        answer: fn(&admission::Request<'_>, &Settings, &Known) -> Verdict,
+    ) -> Router<Arc<Self>> {
+        let durations = self.metrics.durations(path);
+        let question = Arc::new(Question { path, answer, durations });
+        let reply = async move |api, request| Self::reply(api, &question, request).await;
+        Router::new().route(path, post(reply))
     }
 
     async fn reply(
@@ -98,7 +105,7 @@ impl Api {
         self.metrics.answered(question.path, kind, &verdict.decision);
         let answer = admission::response(&request.uid, &verdict).map_err(Refusal::Answer)?;
         let duration = start.elapsed();
-        self.metrics.took(question.path, duration);
+        question.durations.observe(duration.as_secs_f64());
         log(question, &request, &verdict.decision, duration);
         Ok(answer)
     }
