@@ -10,6 +10,7 @@ mod image;
 mod json;
 mod known;
 mod launcher;
+mod object;
 mod parts;
 mod patch;
 mod pod;

@@ -234,7 +234,8 @@ impl Injection<'_> {
         } else {
             patch.add(&[at, "/securityContext"], Object(&[("privileged", Bool(true))]));
         }
-        let (mode, name) = (self.rich.mode.name(), &container.name);
+        // One line, whatever the name is: only after us the API server looks at it.
+        let (mode, name) = (self.rich.mode.name(), container.name.escape_debug());
         self.outcome.warnings.push(match self.rich.privileged {
             Some(_) => format!("rich.pouch/privileged makes container \"{name}\" privileged"),
             None => format!("rich.pouch/mode {mode} makes container \"{name}\" privileged"),

@@ -9,11 +9,11 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::text::Text;
+use crate::{object::objects, text::Text};
 
 /// A pod, or a pod template.
 #[derive(Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", bound(deserialize = "'de: 'a"))]
 pub struct Pod<'a> {
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) metadata: Metadata<'a>,
@@ -22,7 +22,7 @@ pub struct Pod<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Metadata<'a> {
     pub generate_name: Option<Text<'a>>,
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
@@ -31,13 +31,14 @@ pub(crate) struct Metadata<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(remote = "Self")]
 pub(crate) struct OwnerReference {
     #[serde(default)]
     pub controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct PodSpec<'a> {
     #[serde(rename = "hostPID")]
     pub host_pid: Option<bool>,
@@ -56,41 +57,41 @@ pub(crate) struct PodSpec<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Os<'a> {
     #[serde(default)]
     pub name: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Affinity<'a> {
     pub node_affinity: Option<NodeAffinity<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct NodeAffinity<'a> {
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
     pub required: Option<NodeSelector<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct NodeSelector<'a> {
     #[serde(deserialize_with = "null_as_default")]
     pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct NodeSelectorTerm<'a> {
     #[serde(deserialize_with = "null_as_default")]
     pub match_expressions: Vec<SelectorRequirement<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct SelectorRequirement<'a> {
     pub key: Text<'a>,
     pub operator: Text<'a>,
@@ -100,14 +101,14 @@ pub(crate) struct SelectorRequirement<'a> {
 
 /// An object of the pod's namespace, by name.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct LocalReference<'a> {
     pub name: Text<'a>,
 }
 
 /// What a pod's and a container's security context have in common, and the container's own.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(remote = "Self", rename_all = "camelCase", default)]
 pub(crate) struct SecurityContext {
     pub privileged: Option<bool>,
     pub allow_privilege_escalation: Option<bool>,
@@ -116,7 +117,7 @@ pub(crate) struct SecurityContext {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Container<'a> {
     pub name: Text<'a>,
     pub image: Option<Text<'a>>,
@@ -164,20 +165,20 @@ impl<'de: 'a, 'a> Visitor<'de> for EnvVisitor<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct EnvVar<'a> {
     pub name: Text<'a>,
     pub value: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Lifecycle<'a> {
     pub pre_stop: Option<Handler<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Handler<'a> {
     pub exec: Option<Exec<'a>>,
     pub sleep: Option<Sleep>,
@@ -186,19 +187,19 @@ pub(crate) struct Handler<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Exec<'a> {
     pub command: Option<Vec<Text<'a>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(remote = "Self", default)]
 pub(crate) struct Sleep {
     pub seconds: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct VolumeMount<'a> {
     pub name: Text<'a>,
     pub mount_path: Text<'a>,
@@ -206,7 +207,7 @@ pub(crate) struct VolumeMount<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(remote = "Self", default)]
 pub(crate) struct Resources {
     pub requests: Option<Amounts>,
     pub limits: Option<Amounts>,
@@ -214,14 +215,14 @@ pub(crate) struct Resources {
 
 /// The quantities of what every container can be given.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(remote = "Self", default)]
 pub(crate) struct Amounts {
     pub cpu: Option<Value>,
     pub memory: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Volume<'a> {
     pub name: Text<'a>,
     pub empty_dir: Option<Value>,
@@ -230,15 +231,19 @@ pub(crate) struct Volume<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct HostPath<'a> {
     pub path: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct ImageVolume<'a> {
     pub reference: Text<'a>,
+}
+
+objects! {
+    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>, NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>, SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep, VolumeMount<'a>, Resources, Amounts, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.

@@ -215,7 +215,7 @@ fn carry<'a>(
     if old.is_some() && !kind.mutable {
         outcome.warnings.push(format!(
             "{} has no effect on a {} that exists: its pod template cannot change any more",
-            changed.join(", "),
+            list(&changed),
             kind.kind
         ));
         new.template.metadata.annotations = had_annotations.then_some(current);
@@ -245,8 +245,13 @@ fn carry<'a>(
     for (names, deed) in [(carried, carried_by), (taken, taken_by)] {
         if !names.is_empty() {
             let is = if names.len() == 1 { "is" } else { "are" };
-            outcome.warnings.push(format!("{} {is} {deed}", names.join(", ")));
+            outcome.warnings.push(format!("{} {is} {deed}", list(&names)));
         }
     }
     new.template.metadata.annotations = Some(wanted);
+}
+
+/// One line, whatever the names are: a warning may come before their refusal.
+fn list(names: &[&str]) -> String {
+    names.join(", ").escape_debug().to_string()
 }

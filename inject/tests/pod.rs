@@ -334,3 +334,28 @@ fn what_is_no_pod_is_an_error() {
         assert!(error.to_string().starts_with("the Pod cannot be read: "), "{error}");
     }
 }
+
+#[test]
+fn an_array_is_no_object() {
+    let whole = pod(&[("rich.pouch/mode", "systemd")]);
+    for place in [
+        "/metadata",
+        "/spec",
+        "/spec/containers/0",
+        "/spec/containers/0/securityContext",
+        "/spec/containers/0/lifecycle",
+        "/spec/containers/0/lifecycle/preStop",
+        "/spec/containers/0/resources/limits",
+    ] {
+        let mut pod = whole.clone();
+        let container = &mut pod["spec"]["containers"][0];
+        container["securityContext"] = json!({});
+        container["lifecycle"] = json!({"preStop": {}});
+        container["resources"] = json!({"limits": {}});
+        judge(&pod);
+        *pod.pointer_mut(place).unwrap() = json!([]);
+        let known = Known::default();
+        let judged = inject::judge(Target::Pod, &pod.to_string(), None, &settings(), &known);
+        assert!(judged.is_err(), "{place}: {judged:?}");
+    }
+}

@@ -225,3 +225,23 @@ fn a_workload_is_refused_where_pod_security_would_refuse_its_pods_because_of_us(
     }
     assert_eq!(codes(&judge("systemd", "privileged", true, false)), [""; 0]);
 }
+
+#[test]
+fn a_warning_is_one_line_whatever_is_in_the_names() {
+    let container = json!({"name": "a\nb", "image": "i", "command": ["c"]});
+    let deployment = json!({
+        "metadata": {"annotations": {"rich.pouch/mode": "systemd", "rich.pouch/\n": ""}},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    });
+    for old in [None, Some(&deployment)] {
+        let outcome = judge(&deployment, old);
+        assert!(!outcome.warnings.is_empty());
+        assert!(outcome.warnings.iter().all(|it| !it.contains('\n')), "{:?}", outcome.warnings);
+    }
+    let pod = json!({"metadata": {"annotations": {"rich.pouch/mode": "systemd"}},
+                     "spec": {"containers": [container]}});
+    assert_eq!(
+        judge_kind("", "Pod", &pod, None).warnings,
+        [r#"rich.pouch/mode systemd makes container "a\nb" privileged"#]
+    );
+}
