@@ -11,7 +11,7 @@
 //!       certificate   +-> registry, metrics, log
 //! ```
 //!
-//! [`server`] has the sockets, deadlines and TLS; [`api`] the paths and HTTP codes;
+//! [`server`] has the sockets, threads, deadlines and TLS; [`api`] the paths and HTTP codes;
 //! [`admission`] reads the review, asks the rules and writes the answer, without HTTP. Where they
 //! need an image's entrypoint, [`registry`] finds it out, and they are asked again.
 //! [`certificate`] keeps what is served valid and trusted. [`admin`] tells the kubelet and

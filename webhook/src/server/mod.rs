@@ -1,4 +1,4 @@
-//! Sockets: connections in, requests to a router, within deadlines and a cap.
+//! Sockets: connections in, requests to a router, on threads, within deadlines and a cap.
 
 mod connection;
 mod listener;
