@@ -1,8 +1,19 @@
-//! The initscript runs before the application, at every start, and its failure is told where a
-//! user looks.
+//! In every mode, the initscript runs before the application, at every start, and its failure is
+//! told where a user looks.
 
 use e2e::{App, Namespace, busybox, debian, eventually, in_namespace, kubectl};
 use serde_json::{Value, json};
+
+/// In each of the three modes an application that is this command, in a namespace of its own.
+async fn in_every_mode(command: &[&str], test: impl AsyncFn(&Namespace, App)) {
+    for app in [
+        busybox(command).rich("mode", "dumb-init"),
+        debian(command).rich("mode", "systemd"),
+        debian(command).rich("mode", "sbin-init"),
+    ] {
+        in_namespace(async |ns| test(ns, app.clone()).await).await;
+    }
+}
 
 async fn with_script(ns: &Namespace, app: App, script: &str) -> App {
     ns.scripts("scripts", &[("init.sh", script)]).await;
@@ -11,30 +22,23 @@ async fn with_script(ns: &Namespace, app: App, script: &str) -> App {
 
 #[tokio::test]
 async fn an_initscript_gets_the_oci_state_on_its_standard_input() {
-    for (mode, app) in [
-        ("dumb-init", busybox(&["sleep", "10000"])),
-        ("systemd", debian(&["/usr/bin/sleep", "10000"])),
-    ] {
-        in_namespace(async |ns| {
-            // The seed's own script.
-            let script = "#! /bin/sh\necho $(cat) >/tmp/xxx\n";
-            let app = with_script(ns, app.clone().rich("mode", mode), script).await;
-            let pod = ns.run(&app).await;
-            let file = pod.exec_until(&["cat", "/tmp/xxx"], |text| text.starts_with('{')).await;
-            let state: Value = serde_json::from_str(&file).expect("JSON");
-            for key in ["ociVersion", "id", "status", "bundle"] {
-                assert!(state[key].is_string(), "{key} in {file}");
-            }
-            assert!(state["pid"].is_u64(), "{file}");
-        })
-        .await;
-    }
+    in_every_mode(&["sleep", "10000"], async |ns, app| {
+        // The seed's own script.
+        let script = "#! /bin/sh\necho $(cat) >/tmp/xxx\n";
+        let pod = ns.run(&with_script(ns, app, script).await).await;
+        let file = pod.exec_until(&["cat", "/tmp/xxx"], |text| text.starts_with('{')).await;
+        let state: Value = serde_json::from_str(&file).expect("JSON");
+        for key in ["ociVersion", "id", "status", "bundle"] {
+            assert!(state[key].is_string(), "{key} in {file}");
+        }
+        assert!(state["pid"].is_u64(), "{file}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_initscript_runs_before_the_application_with_its_arguments() {
-    in_namespace(async |ns| {
-        let app = busybox(&["cat", "/tmp/made"]).rich("mode", "dumb-init");
+    in_every_mode(&["cat", "/tmp/made"], async |ns, app| {
         let app = with_script(ns, app, "#!/bin/sh\necho \"$0 $@\" >/tmp/made\n").await;
         let pod = ns.run(&app).await;
         assert_eq!(pod.exit_code().await, 0);
@@ -45,11 +49,9 @@ async fn an_initscript_runs_before_the_application_with_its_arguments() {
 
 #[tokio::test]
 async fn an_initcmd_needs_nothing_in_the_image_but_a_shell() {
-    in_namespace(async |ns| {
-        let app = busybox(&["cat", "/tmp/made"])
-            .rich("mode", "dumb-init")
-            .rich("initcmd", "for i in 1 2; do echo \"$i $(echo ok)\"; done > /tmp/made");
-        let pod = ns.run(&app).await;
+    in_every_mode(&["cat", "/tmp/made"], async |ns, app| {
+        let command = "for i in 1 2; do echo \"$i $(echo ok)\"; done > /tmp/made";
+        let pod = ns.run(&app.rich("initcmd", command)).await;
         assert_eq!(pod.exit_code().await, 0);
         assert_eq!(pod.logs().await, "1 ok\n2 ok\n");
     })
@@ -58,8 +60,7 @@ async fn an_initcmd_needs_nothing_in_the_image_but_a_shell() {
 
 #[tokio::test]
 async fn a_failed_initscript_is_told_in_logs_in_describe_and_in_the_exit_code() {
-    in_namespace(async |ns| {
-        let app = busybox(&["echo", "the application ran"]).rich("mode", "dumb-init");
+    in_every_mode(&["echo", "the application ran"], async |ns, app| {
         let app = with_script(ns, app, "#!/bin/sh\necho no license here\nexit 42\n").await;
         let pod = ns.run(&app).await;
         let (code, message) = pod.ended().await;
@@ -77,13 +78,13 @@ async fn a_failed_initscript_is_told_in_logs_in_describe_and_in_the_exit_code() 
 }
 
 #[tokio::test]
-async fn an_initscript_that_is_missing_or_not_executable_or_slow_has_the_code_of_a_shell() {
-    in_namespace(async |ns| {
-        let app = busybox(&["echo", "ran"]).rich("mode", "dumb-init");
+async fn an_initscript_that_does_not_end_by_itself_has_the_code_of_a_shell() {
+    in_every_mode(&["echo", "ran"], async |ns, app| {
         let missing = app.clone().rich("initscript", "/no/such.sh");
         let not_executable = app.clone().rich("initscript", "/etc/passwd");
+        let killed = app.clone().rich("initcmd", "kill -KILL $$");
         let slow = app.rich("initcmd", "sleep 1000").rich("initscript-timeout", "200ms");
-        for (app, code) in [(missing, 127), (not_executable, 126), (slow, 124)] {
+        for (app, code) in [(missing, 127), (not_executable, 126), (killed, 137), (slow, 124)] {
             let (found, message) = ns.run(&app).await.ended().await;
             assert_eq!(found, code, "{message}");
             assert!(!message.is_empty());
@@ -94,9 +95,8 @@ async fn an_initscript_that_is_missing_or_not_executable_or_slow_has_the_code_of
 
 #[tokio::test]
 async fn an_initscript_runs_again_at_every_restart() {
-    in_namespace(async |ns| {
-        let app = busybox(&["sh", "-c", "wc -l </made/runs; exit 1"])
-            .rich("mode", "dumb-init")
+    in_every_mode(&["sh", "-c", "wc -l </made/runs; exit 1"], async |ns, app| {
+        let app = app
             .rich("initcmd", "echo run >>/made/runs")
             .spec(json!({
                 "restartPolicy": "OnFailure",
@@ -115,11 +115,8 @@ async fn an_initscript_runs_again_at_every_restart() {
 
 #[tokio::test]
 async fn an_initscript_is_ended_by_sigterm_and_the_application_never_starts() {
-    in_namespace(async |ns| {
-        let app = busybox(&["echo", "the application ran"])
-            .rich("mode", "dumb-init")
-            .rich("initcmd", "echo waiting; sleep 1000")
-            .grace(1000);
+    in_every_mode(&["echo", "the application ran"], async |ns, app| {
+        let app = app.rich("initcmd", "echo waiting; sleep 1000").grace(1000);
         let pod = ns.run(&app).await;
         let log = pod.logs_with("waiting").await;
         assert!(!log.contains("the application ran"), "{log}");
