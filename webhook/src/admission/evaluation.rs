@@ -53,12 +53,10 @@ fn evaluate(
     if !(update || request.operation == "CREATE") || !request.sub_resource.is_empty() {
         return Verdict::allow();
     }
-    let kind = &request.kind;
-    let target = Target::find(&kind.group, &kind.kind, settings);
-    let (target, mut outcome) = match (&request.object, target) {
-        (None, _) => return Unreadable::NoObject.into(),
-        (Some(Object::NewPod(pod)), _) => (Target::Pod, pod.judge(settings, known)),
-        (Some(Object::Text(object)), target) => {
+    let (target, mut outcome) = match &request.object {
+        None => return Unreadable::NoObject.into(),
+        Some(Object::NewPod(pod)) => (Target::Pod, pod.judge(settings, known)),
+        Some(Object::Text(object)) => {
             if update {
                 match metadata(object) {
                     Err(error) => return Unreadable::Metadata(error).into(),
@@ -67,7 +65,8 @@ fn evaluate(
                     Ok(_) => {}
                 }
             }
-            let Some(target) = target else {
+            let kind = &request.kind;
+            let Some(target) = Target::find(&kind.group, &kind.kind, settings) else {
                 return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
             };
             let old = request.old_object.map(RawValue::get);

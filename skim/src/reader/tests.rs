@@ -1,0 +1,160 @@
+use super::*;
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json, value::RawValue};
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a> {
+    #[serde(borrow)]
+    name: &'a str,
+    count: Option<i64>,
+    on: bool,
+    words: Vec<String>,
+}
+
+#[test]
+fn the_usual_is_read_without_serde_json() {
+    let text = r#" {"skipped" : {"a":["}", "\"]"]}, "name":"app", "count":-3,
+        "on":true,"words":["a","\u00e9\n"] , "nothing":null} "#;
+    let read: Asked<'_> = Reader::read(text).unwrap();
+    let words = vec!["a".to_owned(), "é\n".to_owned()];
+    assert_eq!(read, Asked { name: "app", count: Some(-3), on: true, words });
+    let read: Asked<'_> =
+        Reader::read(r#"{"name":"","count":null,"on":false,"words":[]}"#).unwrap();
+    assert_eq!(read, Asked { name: "", count: None, on: false, words: Vec::new() });
+}
+
+#[test]
+fn a_values_text_is_read_without_serde_json() {
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow)]
+        object: &'a RawValue,
+    }
+    let text = r#"{"object": {"a": [1, "]"]} }"#;
+    assert_eq!(Reader::read::<Object<'_>>(text).unwrap().object.get(), r#"{"a": [1, "]"]}"#);
+}
+
+#[test]
+fn what_is_not_usual_is_left_to_serde_json() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "[1",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{1:2}",
+        "{\"a\":1}}",
+        "nul",
+        "tru",
+        "01",
+        "-",
+        "-0",
+        "1.5",
+        "1e3",
+        "18446744073709551616",
+        "\"",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\u{1f}\"",
+        "\"0123456789abcdef\n\"",
+        "[1]]",
+        "[}",
+        "{]",
+    ] {
+        assert!(Reader::read::<Value>(text).is_err(), "{text:?}");
+    }
+    let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(Reader::read::<Value>(&deep(127)).is_ok());
+    assert!(Reader::read::<Value>(&deep(128)).is_err());
+    assert!(Reader::read::<IgnoredAny>(&deep(1_000_000)).is_ok());
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    // Much of what has a meaning in JSON, so that it stands at every place in a block.
+    let text = r#"[a"\\{}\[\]:,é\n]{0,70}"#;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(text, inner, 0..6)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+fn texts(value: &Value) -> [String; 2] {
+    [value.to_string(), serde_json::to_string_pretty(value).unwrap()]
+}
+
+proptest! {
+    #[test]
+    fn every_value_is_read_as_it_was_written(value in values()) {
+        for text in texts(&value) {
+            prop_assert_eq!(&Reader::read::<Value>(&text).unwrap(), &value);
+        }
+    }
+
+    #[test]
+    fn every_value_is_passed_over_to_its_end(value in values()) {
+        for text in texts(&value) {
+            let mut reader = Reader { text: &text, at: 0, depth: 0 };
+            prop_assert_eq!(reader.skip().unwrap(), &text);
+            for behind in ["]", " , 5"] {
+                let longer = format!("{text}{behind}");
+                let mut reader = Reader { text: &longer, at: 0, depth: 0 };
+                prop_assert_eq!(reader.skip().unwrap(), &text);
+            }
+        }
+    }
+
+    /// Where serde_json takes a text, this takes it for the same.
+    #[test]
+    fn no_text_is_read_otherwise_than_serde_json_reads_it(
+        text in r#"([\[\]{}",: \\a0-9.e-]|null|true|"a"|"a":){0,40}"#,
+    ) {
+        let expected = serde_json::from_str::<Value>(&text).ok();
+        if let Ok(value) = Reader::read::<Value>(&text) {
+            prop_assert_eq!(Some(value), expected);
+        } else {
+            prop_assert_eq!(crate::from_str::<Value>(&text).ok(), expected);
+        }
+        let _ = Reader::read::<IgnoredAny>(&text);
+    }
+}
+
+#[test]
+fn a_member_is_read_without_serde_json_and_nothing_behind_it() {
+    let text = r#"{"a":{"wanted":1},"b":"wanted","wanted":[2],"wanted":"#;
+    assert_eq!(Reader::member::<Vec<u8>>(text, "wanted").unwrap(), Some(vec![2]));
+    assert_eq!(Reader::member::<Vec<u8>>(r#"{"a":1}"#, "wanted").unwrap(), None);
+    assert_eq!(Reader::member::<Vec<u8>>("{}", "wanted").unwrap(), None);
+    for text in ["", "[]", "null", "{", r#"{"a":1"#, r#"{"\u0061":1}"#, r#"{"wanted":"2"}"#] {
+        assert!(Reader::member::<Vec<u8>>(text, "wanted").is_err(), "{text}");
+    }
+    assert_eq!(crate::member::<u8>(r#"{"\u0061":1}"#, "a").unwrap(), Some(1));
+    assert_eq!(crate::member::<u8>("null", "a").unwrap(), None);
+    assert!(crate::member::<u8>(r#"{"a":"1"}"#, "a").is_err());
+}
+
+#[test]
+fn the_error_is_the_one_of_serde_json() {
+    let error = crate::from_str::<Asked<'_>>(r#"{"name":5}"#).unwrap_err().to_string();
+    assert!(error.starts_with("invalid type: integer `5`, expected a borrowed string"), "{error}");
+    let error = crate::from_slice::<String>(b"\"\xff\"").unwrap_err().to_string();
+    assert!(error.contains("invalid unicode code point"), "{error}");
+    let value: Value = crate::from_slice(b"[0.5]").unwrap();
+    assert_eq!(value, json!([0.5]));
+}
