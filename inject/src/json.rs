@@ -34,7 +34,6 @@ impl Json<'_> {
         match self {
             Self::Bool(true) => text.push_str("true"),
             Self::Bool(false) => text.push_str("false"),
-            Self::Given(Value::String(value)) => string(text, value),
             Self::Given(value) => _ = write!(text, "{value}"),
             Self::Text(value) => string(text, value),
             Self::Words(words) => {

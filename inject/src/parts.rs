@@ -5,22 +5,29 @@ use serde_json::Value;
 
 use crate::{
     Binaries, Settings, VERSION,
-    json::Json::{self, Fixed, Given, List, Object, Text, Written},
-    view::{Amounts, Container, Volume},
+    json::Json::{self, Fixed, Given, Object, Text, Written},
+    view::{Amounts, Container, Quantity, Volume},
 };
 
-/// Two programs of less than 1 MB together, with room to grow.
-const VOLUME_SIZE: &str = "8Mi";
-/// systemd's runtime state and its volatile journal, of which it takes a tenth.
-const RUN_SIZE: &str = "128Mi";
+const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
+
+// What is the same in every patch is written down as it is sent; a test holds it to `names`.
+const COMMAND: Json<'_> = Written(r#"["/rich","install","/.rich"]"#);
 /// What the init container needs is a writable volume, and nobody's user and group will do.
 const SECURITY_CONTEXT: Json<'_> = Written(concat!(
     r#"{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"privileged":false,"#,
     r#""readOnlyRootFilesystem":true,"runAsGroup":65532,"runAsNonRoot":true,"runAsUser":65532,"#,
     r#""seccompProfile":{"type":"RuntimeDefault"}}"#,
 ));
-
-const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
+const INIT_CONTAINER_MOUNTS: Json<'_> = Written(r#"[{"name":"rich-pouch","mountPath":"/.rich"}]"#);
+/// The mount of the volume with the binaries in a rich container.
+pub(crate) const MOUNT: Json<'_> =
+    Written(r#"{"name":"rich-pouch","mountPath":"/.rich","readOnly":true}"#);
+/// The volume for the init container to fill: two programs of less than 1 MB together, with room
+/// to grow.
+const EMPTY_VOLUME: Json<'_> = Written(r#"{"name":"rich-pouch","emptyDir":{"sizeLimit":"8Mi"}}"#);
+/// systemd's runtime state and its volatile journal, of which it takes a tenth.
+const RUN_SOURCE: Json<'_> = Written(r#"{"medium":"Memory","sizeLimit":"128Mi"}"#);
 
 /// Gives the init container that puts the binaries into the volume.
 ///
@@ -28,14 +35,12 @@ const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
 /// first rich container asks for: a pod needs the most that any init container or all its
 /// containers together ask for, so that this raises nothing, and what admits the pod admits it.
 pub(crate) fn init_container(settings: &Settings, first: &Container, give: impl FnOnce(Json<'_>)) {
-    let mount = [("name", Fixed(names::VOLUME)), ("mountPath", Fixed(names::MOUNT))];
-    let (mounts, command) = ([Object(&mount)], INSTALL.map(Fixed));
     let mut members = vec![
         ("name", Fixed(names::INIT_CONTAINER)),
         ("image", Text(&settings.image)),
-        ("command", List(&command)),
+        ("command", COMMAND),
         ("securityContext", SECURITY_CONTEXT),
-        ("volumeMounts", List(&mounts)),
+        ("volumeMounts", INIT_CONTAINER_MOUNTS),
     ];
     if let Some(policy) = &settings.image_pull_policy {
         members.push(("imagePullPolicy", Text(policy)));
@@ -57,12 +62,16 @@ pub(crate) fn init_container(settings: &Settings, first: &Container, give: impl 
 }
 
 /// The cpu and memory of a container; no device or storage, which would be taken twice.
-fn amounts(all: Option<&Amounts>) -> Vec<(&'static str, Json<'_>)> {
+fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
     let Some(all) = all else {
         return Vec::new();
     };
     let all = [("cpu", &all.cpu), ("memory", &all.memory)];
-    all.into_iter().filter_map(|(name, it)| Some((name, Given(it.as_ref()?)))).collect()
+    let json = |it: &'a Quantity<'_>| match it {
+        Quantity::Text(text) => Text(text),
+        Quantity::Other(value) => Given(value),
+    };
+    all.into_iter().filter_map(|(name, it)| Some((name, json(it.as_ref()?)))).collect()
 }
 
 /// Whether an init container with our name is one that an earlier pass put there.
@@ -72,21 +81,20 @@ pub(crate) fn is_our_init_container(container: &Container) -> bool {
 
 /// Gives the volume that brings the binaries.
 pub(crate) fn volume(settings: &Settings, give: impl FnOnce(Json<'_>)) {
-    let from = |source| give(Object(&[("name", Fixed(names::VOLUME)), source]));
+    let name = ("name", Fixed(names::VOLUME));
     match settings.binaries {
-        Binaries::InitContainer => {
-            from(("emptyDir", Object(&[("sizeLimit", Fixed(VOLUME_SIZE))])));
-        }
+        Binaries::InitContainer => give(EMPTY_VOLUME),
         Binaries::Image => {
             let policy = settings.image_pull_policy.as_deref();
             let policy = policy.map(|policy| ("pullPolicy", Text(policy)));
             let reference = ("reference", Text(&settings.image));
             let members: Vec<_> = [reference].into_iter().chain(policy).collect();
-            from(("image", Object(&members)));
+            give(Object(&[name, ("image", Object(&members))]));
         }
         Binaries::Node => {
             let path = node_folder(settings);
-            from(("hostPath", Object(&[("path", Text(&path)), ("type", Fixed("Directory"))])));
+            let source = [("path", Text(&path)), ("type", Fixed("Directory"))];
+            give(Object(&[name, ("hostPath", Object(&source))]));
         }
     }
 }
@@ -112,8 +120,7 @@ pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
 /// systemd mounts a tmpfs there itself, but on top of what the kubelet mounted below, such as
 /// the token of the service account in /run/secrets.
 pub(crate) fn run_volume(name: &str, give: impl FnOnce(Json<'_>)) {
-    let source = [("medium", Fixed("Memory")), ("sizeLimit", Fixed(RUN_SIZE))];
-    give(Object(&[("name", Text(name)), ("emptyDir", Object(&source))]));
+    give(Object(&[("name", Text(name)), ("emptyDir", RUN_SOURCE)]));
 }
 
 /// The name of a container's /run volume, which like every name is no longer than 63 characters.
@@ -144,5 +151,28 @@ pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
             has_binaries && version.is_some_and(|it| it.starts_with('/'))
         }
         Volume { image, .. } => has_binaries && image.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_written_down_says_what_names_say() {
+        let mount = json!({"name": names::VOLUME, "mountPath": names::MOUNT});
+        let mut read_only = mount.clone();
+        read_only["readOnly"] = true.into();
+        for (written, meant) in [
+            (COMMAND, json!(INSTALL)),
+            (INIT_CONTAINER_MOUNTS, json!([mount])),
+            (MOUNT, read_only),
+            (EMPTY_VOLUME, json!({"name": names::VOLUME, "emptyDir": {"sizeLimit": "8Mi"}})),
+        ] {
+            let mut text = String::new();
+            written.write(&mut text);
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), meant);
+        }
     }
 }

@@ -259,15 +259,13 @@ impl Injection<'_> {
     fn mounts(&mut self, at: &str, container: &Container) {
         let patch = &mut self.outcome.patch;
         patch.append(at, "/volumeMounts", container.volume_mounts.is_some(), |list| {
-            let mount = |name, path| [("name", name), ("mountPath", Fixed(path))];
             if !container.mounts_at(names::MOUNT) {
-                let [name, place] = mount(Fixed(names::VOLUME), names::MOUNT);
-                list.push(Object(&[name, place, ("readOnly", Bool(true))]));
+                list.push(parts::MOUNT);
             }
             let boots = self.rich.mode.boots_the_image();
             if boots && !container.mounts_at(RUN) && needs_run(container) {
                 let name = parts::run_volume_name(&container.name);
-                list.push(Object(&mount(Text(&name), RUN)));
+                list.push(Object(&[("name", Text(&name)), ("mountPath", Fixed(RUN))]));
             }
         });
     }
@@ -275,9 +273,9 @@ impl Injection<'_> {
 
 /// Whether /run is ours to bring: the user mounts nothing there (/var/run is a link to it).
 fn needs_run(container: &Container) -> bool {
-    let ours = parts::run_volume_name(&container.name);
+    let is_ours = |name: &str| *name == parts::run_volume_name(&container.name);
     container
         .mounts()
         .iter()
-        .all(|mount| mount.name == ours || !matches!(mount.path(), RUN | "/var/run"))
+        .all(|mount| !matches!(mount.path(), RUN | "/var/run") || is_ours(&mount.name))
 }

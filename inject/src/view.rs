@@ -1,13 +1,14 @@
 //! The part of a pod that the rules and the patch need; everything else is passed over unread.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::collections::BTreeMap;
 
 use contract::names;
+use memchr::{memchr, memmem};
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, SeqAccess, Visitor},
+    de::{Error as _, IgnoredAny},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{object::objects, text::Text};
 
@@ -127,41 +128,32 @@ pub(crate) struct Container<'a> {
     pub security_context: Option<SecurityContext>,
     pub lifecycle: Option<Lifecycle<'a>>,
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
-    pub resources: Option<Resources>,
+    pub resources: Option<Resources<'a>>,
     pub termination_message_path: Option<Text<'a>>,
 }
 
-/// The variables that the injection sets, each with its index among all. A container may have
-/// hundreds of others.
+/// The variables that the injection sets, each with its index among all.
 #[derive(Debug)]
 pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
+    /// A container may have hundreds of variables, and has one of ours only where the pod was read
+    /// from a cluster: their text is asked first.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EnvVisitor(PhantomData))
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('[') && !may_name_ours(text) {
+            return Ok(Self(Vec::new()));
+        }
+        let all: Vec<EnvVar<'_>> = skim::from_str(text).map_err(D::Error::custom)?;
+        let is_ours = |it: &EnvVar<'_>| it.name == names::ENV_RICH || it.name == names::ENV_MODE;
+        Ok(Self(all.into_iter().enumerate().filter(|(_, it)| is_ours(it)).collect()))
     }
 }
 
-struct EnvVisitor<'a>(PhantomData<Env<'a>>);
-
-impl<'de: 'a, 'a> Visitor<'de> for EnvVisitor<'a> {
-    type Value = Env<'a>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of variables")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut variables: A) -> Result<Env<'a>, A::Error> {
-        let mut ours = Vec::new();
-        let mut index = 0;
-        while let Some(variable) = variables.next_element::<EnvVar<'a>>()? {
-            if variable.name == names::ENV_RICH || variable.name == names::ENV_MODE {
-                ours.push((index, variable));
-            }
-            index += 1;
-        }
-        Ok(Env(ours))
-    }
+/// Both names begin with the first, which with an escape in it may be written in many ways.
+fn may_name_ours(text: &str) -> bool {
+    let text = text.as_bytes();
+    memchr(b'\\', text).is_some() || memmem::find(text, names::ENV_RICH.as_bytes()).is_some()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -207,18 +199,26 @@ pub(crate) struct VolumeMount<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default)]
-pub(crate) struct Resources {
-    pub requests: Option<Amounts>,
-    pub limits: Option<Amounts>,
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Resources<'a> {
+    pub requests: Option<Amounts<'a>>,
+    pub limits: Option<Amounts<'a>>,
 }
 
 /// The quantities of what every container can be given.
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default)]
-pub(crate) struct Amounts {
-    pub cpu: Option<Value>,
-    pub memory: Option<Value>,
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct Amounts<'a> {
+    pub cpu: Option<Quantity<'a>>,
+    pub memory: Option<Quantity<'a>>,
+}
+
+/// The API server writes a text; a user may write a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, bound(deserialize = "'de: 'a"))]
+pub(crate) enum Quantity<'a> {
+    Text(Text<'a>),
+    Other(Value),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -243,7 +243,7 @@ pub(crate) struct ImageVolume<'a> {
 }
 
 objects! {
-    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>, NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>, SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep, VolumeMount<'a>, Resources, Amounts, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
+    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>, NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>, SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep, VolumeMount<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.

@@ -305,6 +305,27 @@ fn a_pod_that_was_injected_with_another_mode_is_made_anew() {
 }
 
 #[test]
+fn a_variable_of_ours_is_found_however_its_name_is_written() {
+    let mut before = pod(&[("rich.pouch/mode", "dumb-init")]);
+    before["spec"]["containers"][0]["env"] = json!([
+        {"name": "PATH", "value": "/bin"},
+        {"name": "rich_mode", "value": "false"},
+    ]);
+    let plain = before.to_string();
+    for text in [plain.clone(), plain.replace("\"rich_mode", r#""\u0072ich_m\u006fde"#)] {
+        let outcome = inject::judge(Target::Pod, &text, None, &settings(), &Known::default());
+        assert_eq!(
+            patched(&before, &outcome.unwrap())["spec"]["containers"][0]["env"],
+            json!([
+                {"name": "PATH", "value": "/bin"},
+                {"name": "rich_mode", "value": "true"},
+                {"name": "rich_mode_launch_manner", "value": "dumb-init"},
+            ])
+        );
+    }
+}
+
+#[test]
 fn the_init_container_asks_for_the_cpu_and_memory_of_the_first_rich_container() {
     let mut pod = pod(&[("rich.pouch/mode", "dumb-init")]);
     pod["spec"]["containers"][0]["resources"] = json!({
@@ -328,7 +349,8 @@ fn a_termination_message_path_of_the_users_is_told_to_the_launcher() {
 
 #[test]
 fn what_is_no_pod_is_an_error() {
-    for text in ["", "7", "{\"spec\": 1}", "{\"spec\": {\"containers\": {}}}"] {
+    let env = r#"{"spec": {"containers": [{"env": {}}]}}"#;
+    for text in ["", "7", "{\"spec\": 1}", "{\"spec\": {\"containers\": {}}}", env] {
         let known = Known::default();
         let error = inject::judge(Target::Pod, text, None, &settings(), &known).unwrap_err();
         assert!(error.to_string().starts_with("the Pod cannot be read: "), "{error}");

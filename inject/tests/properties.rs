@@ -89,7 +89,9 @@ fn container() -> impl Strategy<Value = Value> {
         .prop_map(|(name, value)| json!({"name": name, "value": value}));
     let mount = (select(vec!["data", "tmp"]), select(vec!["/data", "/run", "/var/run", "/tmp/"]))
         .prop_map(|(name, path)| json!({"name": name, "mountPath": path}));
-    let amounts = Just(json!({"cpu": "100m", "memory": "64Mi", "example.com/gpu": 1})).boxed();
+    let cpu = prop_oneof![Just(json!("100m")), Just(json!(2)), Just(json!(0.5))];
+    let amounts =
+        cpu.prop_map(|cpu| json!({"cpu": cpu, "memory": "64Mi", "example.com/gpu": 1})).boxed();
     fields(vec![
         ("args", words()),
         ("env", list(env)),

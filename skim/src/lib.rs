@@ -45,10 +45,16 @@ pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::
 /// # Errors
 /// serde_json's, where the bytes are not JSON or not of this type.
 pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
-    match str::from_utf8(bytes) {
-        Ok(text) => from_str(text),
-        Err(_) => serde_json::from_slice(bytes),
+    match text(bytes) {
+        Some(text) => from_str(text),
+        None => serde_json::from_slice(bytes),
     }
+}
+
+/// The text in UTF-8 that the bytes are.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 /// Reads one member of the object in JSON text; nothing where it has none of that name, or where

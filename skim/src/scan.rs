@@ -95,20 +95,16 @@ pub(crate) fn end_of_container(bytes: &[u8], from: usize) -> Option<usize> {
 
 fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Option<usize> {
     let marks = Marks::of(block);
-    let outside = !quotes.inside(marks.quotes, marks.backslashes);
-    let (opened, closed) = (marks.opened & outside, marks.closed & outside);
-    let mut left = closed;
-    // Few blocks close as much as is open: only those are looked at bracket by bracket.
-    while closed.count_ones() >= *depth && left != 0 {
-        let place = left.trailing_zeros();
-        let before = (1 << place) - 1;
-        let depth_there = *depth + (opened & before).count_ones() - (closed & before).count_ones();
-        if depth_there == 1 {
+    let inside = quotes.inside(marks.quotes, marks.backslashes);
+    let mut brackets = (marks.opened | marks.closed) & !inside;
+    while brackets != 0 {
+        let place = brackets.trailing_zeros();
+        *depth = if marks.opened >> place & 1 == 1 { *depth + 1 } else { *depth - 1 };
+        if *depth == 0 {
             return Some(place as usize);
         }
-        left &= left - 1;
+        brackets &= brackets - 1;
     }
-    *depth = *depth + opened.count_ones() - closed.count_ones();
     None
 }
 

@@ -116,7 +116,7 @@ impl Metadata<'_> {
 impl<'a> Envelope<'a> {
     /// Reads the request out of a review's bytes, which it borrows.
     pub fn read(bytes: &'a [u8]) -> Result<Request<'a>, EnvelopeError> {
-        let usual = str::from_utf8(bytes).ok().and_then(skim::usual::<Self>);
+        let usual = skim::text(bytes).and_then(skim::usual::<Self>);
         let Envelope { api_version, kind, request } = match usual {
             Some(envelope) => envelope,
             None => Envelope::<Unread<'a>>::read_whole(bytes)?,

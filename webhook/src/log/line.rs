@@ -5,16 +5,13 @@
 
 use std::fmt::{self, Debug, Display, Write as _};
 
+use k8s_openapi::jiff::Timestamp;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::Writer,
-        time::{FormatTime as _, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
@@ -36,8 +33,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = String::with_capacity(ROOM);
-        line.push_str(r#"{"timestamp":""#);
-        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        write!(line, r#"{{"timestamp":"{:.6}"#, Timestamp::now())?;
         line.push_str(r#"","level":""#);
         line.push_str(event.metadata().level().as_str());
         line.push_str(r#"","target":"#);
