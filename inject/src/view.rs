@@ -137,16 +137,22 @@ pub(crate) struct Container<'a> {
 pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
-    /// A container may have hundreds of variables, and has one of ours only where the pod was read
-    /// from a cluster: their text is asked first.
+    /// A container may have hundreds of variables: only those are read whose text may name one of
+    /// ours, and where none does, they are not even told from each other.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(deserializer)?.get();
         if text.starts_with('[') && !may_name_ours(text) {
             return Ok(Self(Vec::new()));
         }
-        let all: Vec<EnvVar<'_>> = skim::from_str(text).map_err(D::Error::custom)?;
-        let is_ours = |it: &EnvVar<'_>| it.name == names::ENV_RICH || it.name == names::ENV_MODE;
-        Ok(Self(all.into_iter().enumerate().filter(|(_, it)| is_ours(it)).collect()))
+        let all: Vec<&RawValue> = skim::from_str(text).map_err(D::Error::custom)?;
+        let mut ours = Vec::new();
+        for (index, text) in all.into_iter().enumerate().filter(|(_, it)| may_name_ours(it.get())) {
+            let variable: EnvVar<'_> = skim::from_str(text.get()).map_err(D::Error::custom)?;
+            if variable.name == names::ENV_RICH || variable.name == names::ENV_MODE {
+                ours.push((index, variable));
+            }
+        }
+        Ok(Self(ours))
     }
 }
 

@@ -326,6 +326,14 @@ fn a_variable_of_ours_is_found_however_its_name_is_written() {
 }
 
 #[test]
+fn a_second_pass_reads_no_more_than_the_first() {
+    let mut before = pod(&[("rich.pouch/mode", "dumb-init")]);
+    before["spec"]["containers"][0]["env"] = json!(["no variable"]);
+    let once = injected(&before);
+    assert_eq!(injected(&once), once);
+}
+
+#[test]
 fn the_init_container_asks_for_the_cpu_and_memory_of_the_first_rich_container() {
     let mut pod = pod(&[("rich.pouch/mode", "dumb-init")]);
     pod["spec"]["containers"][0]["resources"] = json!({
