@@ -1,7 +1,7 @@
 //! A pod, put together in the words of the contract.
 
 use contract::PREFIX;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A node of the test cluster, by the version of control groups that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,28 +145,37 @@ impl App {
         self.pod.clone()
     }
 
-    /// A workload that makes pods of this: `kind` is Deployment, StatefulSet, DaemonSet or Job.
+    /// A workload of any kind of Kubernetes' own that makes pods of this.
     #[must_use]
     pub fn workload(&self, kind: &str, annotations: &Value) -> Value {
-        let mut template = self.pod();
-        let spec = template["spec"].as_object_mut().expect("a spec");
-        let mut fields = Map::from_iter([("template".to_owned(), Value::Null)]);
-        if kind == "Job" {
-            fields.insert("backoffLimit".to_owned(), json!(0));
-        } else {
-            spec.remove("restartPolicy");
-            fields.insert("selector".to_owned(), json!({"matchLabels": {"app": "app"}}));
+        let Value::Object(mut pod) = self.pod() else { panic!("a pod") };
+        if !kind.ends_with("Job") {
+            pod["spec"].as_object_mut().expect("a spec").remove("restartPolicy");
         }
-        let metadata = &template["metadata"];
-        fields["template"] = json!({
+        let metadata = &pod["metadata"];
+        let template = json!({
             "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
-            "spec": template["spec"],
+            "spec": pod["spec"],
         });
-        json!({
-            "apiVersion": if kind == "Job" { "batch/v1" } else { "apps/v1" },
-            "kind": kind,
-            "metadata": {"name": "app", "annotations": annotations},
-            "spec": fields,
-        })
+        let labels = json!({"app": "app"});
+        let (version, mut object) = match kind {
+            "PodTemplate" => ("v1", json!({"template": template})),
+            "ReplicationController" => {
+                ("v1", json!({"spec": {"selector": labels, "template": template}}))
+            }
+            "Job" => ("batch/v1", json!({"spec": {"backoffLimit": 0, "template": template}})),
+            "CronJob" => {
+                let job = json!({"spec": {"template": template}});
+                ("batch/v1", json!({"spec": {"schedule": "@yearly", "jobTemplate": job}}))
+            }
+            _ => {
+                let selector = json!({"matchLabels": labels});
+                ("apps/v1", json!({"spec": {"selector": selector, "template": template}}))
+            }
+        };
+        object["apiVersion"] = version.into();
+        object["kind"] = kind.into();
+        object["metadata"] = json!({"name": "app", "annotations": annotations});
+        object
     }
 }

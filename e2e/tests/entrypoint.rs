@@ -1,8 +1,60 @@
 //! A container without a command runs what its image says, as the image's registry tells. One
 //! test, since it changes the release and pays for a registry.
 
-use e2e::{Registry, image_itself, in_namespace, kubectl_apply, with_entrypoints};
-use serde_json::json;
+use e2e::{
+    App, Namespace, Registry, eventually, image_itself, in_namespace, kubectl, kubectl_apply,
+    with_entrypoints,
+};
+use serde_json::{Value, json};
+
+/// What the API server says to a Deployment of these pods: their ServiceAccount's pull secrets are
+/// not in the template, as they are in a pod.
+async fn verdict(ns: &Namespace, rich: &App, spec: Value) -> Result<(), String> {
+    ns.would_take(&rich.clone().spec(spec).workload("Deployment", &json!({}))).await
+}
+
+/// `pull` is the Secret with which the namespace's pods may pull.
+async fn the_pull_secrets_are_the_pods_or_else_its_service_accounts(ns: &Namespace) {
+    let rich = &image_itself("busybox-entrypoint").rich("mode", "dumb-init");
+    let secrets = |names: &[&str]| {
+        let names: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        json!({"imagePullSecrets": names})
+    };
+    let is_closed = |verdict: Result<(), String>| {
+        verdict.is_err_and(|said| said.contains("gives it out for credentials only"))
+    };
+    assert_eq!(verdict(ns, rich, secrets(&["missing", "pull"])).await, Ok(()));
+    // What is known by the credentials of one is not told to another.
+    assert!(is_closed(verdict(ns, rich, json!({})).await));
+    in_namespace(async |other| {
+        assert!(is_closed(verdict(other, rich, secrets(&["pull"])).await));
+    })
+    .await;
+
+    let patch = secrets(&["pull"]).to_string();
+    let lets_pull = async |account: &str| {
+        ns.kubectl(&["patch", "serviceaccount", account, "--patch", &patch]).await
+    };
+    ns.kubectl(&["create", "serviceaccount", "puller"]).await;
+    lets_pull("puller").await;
+    assert_eq!(verdict(ns, rich, json!({"serviceAccountName": "puller"})).await, Ok(()));
+    assert!(is_closed(verdict(ns, rich, json!({"serviceAccountName": "default"})).await));
+    lets_pull("default").await;
+    assert_eq!(verdict(ns, rich, json!({})).await, Ok(()));
+}
+
+/// Takes a permission away that only the next installation gives back.
+async fn without_the_permission_it_is_said(ns: &Namespace, rich: &App) {
+    let binding = "rich-pouch-webhook-pull-secrets";
+    let said = kubectl(&["delete", "clusterrolebinding", binding]).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    let refused = async || {
+        let said = verdict(ns, rich, json!({})).await.err();
+        said.filter(|it| it.contains("the pull secrets cannot be read: "))
+    };
+    let said = eventually("the webhook has lost the permission", refused).await;
+    assert!(said.contains("is forbidden"), "{said}");
+}
 
 #[tokio::test]
 async fn a_container_without_a_command_runs_what_its_image_says() {
@@ -66,12 +118,14 @@ async fn a_container_without_a_command_runs_what_its_image_says() {
                 let image = format!("localhost/busybox-entrypoint:{tag}");
                 rich.clone().container(json!({"image": image}))
             };
+            the_pull_secrets_are_the_pods_or_else_its_service_accounts(ns).await;
             registry.freeze().await;
             let frozen = format!("{host} did not answer in time; write the command");
             ns.refuses(&tagged("frozen"), &frozen).await;
             registry.kill().await;
             let dead = format!("{host} cannot be reached: Connection refused");
             ns.refuses(&tagged("dead"), &dead).await;
+            without_the_permission_it_is_said(ns, &tagged("forbidden")).await;
         })
         .await;
     })

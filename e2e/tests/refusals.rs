@@ -29,7 +29,16 @@ async fn kubectl_apply_of_a_deployment_with_an_initscript_and_no_mode_prints_the
 #[tokio::test]
 async fn every_kind_of_workload_is_refused_as_its_pods_would_be() {
     in_namespace(async |ns| {
-        for kind in ["Deployment", "StatefulSet", "DaemonSet", "Job"] {
+        for kind in [
+            "Deployment",
+            "StatefulSet",
+            "DaemonSet",
+            "ReplicaSet",
+            "ReplicationController",
+            "Job",
+            "CronJob",
+            "PodTemplate",
+        ] {
             let app = app().rich("initscript", "/x.sh");
             let said = kubectl_apply(&ns.name, &app.workload(kind, &json!({}))).await;
             assert!(said.text.contains(NEEDS_RICH), "{kind}: {}", said.text);

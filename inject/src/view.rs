@@ -249,7 +249,10 @@ pub(crate) struct ImageVolume<'a> {
 }
 
 objects! {
-    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>, NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>, SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep, VolumeMount<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
+    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>,
+    NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>,
+    SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep,
+    VolumeMount<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.

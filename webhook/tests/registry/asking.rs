@@ -71,25 +71,16 @@ impl Asking {
 
     /// The same for a pod with this spec.
     pub(crate) async fn pod(&self, spec: &Value) -> Result<Vec<String>, String> {
-        self.pod_in("default", spec).await
-    }
-
-    /// The same for a pod in this namespace.
-    pub(crate) async fn pod_in(
-        &self,
-        namespace: &str,
-        spec: &Value,
-    ) -> Result<Vec<String>, String> {
-        let answers = self.answers(namespace, spec).await;
+        let answers = self.answers(spec).await;
         assert_eq!(answers.len(), 1);
         let answer = answers.into_values().next().unwrap();
         answer.map(|Entrypoint { entrypoint, cmd }| [entrypoint, cmd].concat())
     }
 
     /// What is found out about all images of such a pod.
-    pub(crate) async fn answers(&self, namespace: &str, spec: &Value) -> Entrypoints {
+    pub(crate) async fn answers(&self, spec: &Value) -> Entrypoints {
         let lookup = lookup(spec);
-        timeout(PATIENCE, self.registry.resolve(namespace, &lookup)).await.unwrap()
+        timeout(PATIENCE, self.registry.resolve("default", &lookup)).await.unwrap()
     }
 }
 

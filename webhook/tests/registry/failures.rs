@@ -82,7 +82,7 @@ async fn a_pod_with_many_images_opens_few_connections() {
     let containers: Vec<_> = (0..200).map(|tag| container(tag.to_string())).collect();
     let spec = json!({"containers": containers});
     tokio::select! {
-        _ = asking.answers("default", &spec) => panic!("a registry that is stuck answered"),
+        _ = asking.answers(&spec) => panic!("a registry that is stuck answered"),
         () = wire.stuck(8) => assert_eq!(wire.connections(), 8),
     }
 }
