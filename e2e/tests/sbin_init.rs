@@ -15,6 +15,9 @@ struct Machine {
     service: &'static str,
     /// Gives the image a service that leaves a mark when it is stopped.
     adds_a_service: &'static str,
+    /// Whether that service is up: of one that is not, systemd stops nothing, and it does not keep
+    /// the application waiting for the others. The other inits begin with them.
+    service_is_up: &'static str,
     /// Lets boot scripts leave a mark that would change the node.
     tempts: &'static str,
 }
@@ -24,9 +27,10 @@ const SYSTEMD: Machine = Machine {
     init: "systemd",
     service: "dbus-daemon",
     adds_a_service: "cd /etc/systemd/system; mkdir -p multi-user.target.wants; \
-        printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n\
+        printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1\n\
         ExecStop=/bin/sh -c \"echo stopped >/dev/termination-log\"\n' >marker.service; \
         ln -s ../marker.service multi-user.target.wants",
+    service_is_up: "systemctl is-active --quiet marker",
     tempts: "cd /etc/systemd/system; mkdir systemd-sysctl.service.d; printf '[Service]\n\
         ExecStartPre=/bin/sh -c \"echo touched >/dev/termination-log\"\n' \
         >systemd-sysctl.service.d/touch.conf",
@@ -36,6 +40,7 @@ const SYSV: Machine = Machine {
     init: "init",
     service: "cron",
     adds_a_service: ADDS_A_SCRIPT,
+    service_is_up: "true",
     tempts: TOUCHING_SCRIPTS,
 };
 const OPENRC: Machine = Machine {
@@ -43,6 +48,7 @@ const OPENRC: Machine = Machine {
     init: "init",
     service: "cron",
     adds_a_service: ADDS_A_SCRIPT,
+    service_is_up: "true",
     tempts: TOUCHING_SCRIPTS,
 };
 const BUSYBOX: Machine = Machine {
@@ -51,6 +57,7 @@ const BUSYBOX: Machine = Machine {
     service: "crond",
     adds_a_service: "printf '#!/bin/sh\necho stopped >/dev/termination-log\n' >/bin/stopping; \
         chmod +x /bin/stopping; echo '::shutdown:/bin/stopping' >>/etc/inittab",
+    service_is_up: "true",
     tempts: "mkdir -p /mnt; echo '::sysinit:/bin/mount -t tmpfs pstore /mnt' >>/etc/inittab; \
         printf '#!/bin/sh\necho touched >/dev/termination-log\n' >/etc/init.d/S02sysctl; \
         chmod +x /etc/init.d/S02sysctl; echo '::sysinit:/etc/init.d/S02sysctl' >>/etc/inittab",
@@ -349,7 +356,8 @@ async fn exec_the_last(ns: &Namespace, pod: &RunningPod, command: &[&str]) -> St
 
 async fn services_are_stopped_by_their_own_scripts(machine: &Machine) {
     in_namespace(async |ns| {
-        let app = machine.shell("exit 3").rich("initcmd", machine.adds_a_service);
+        let exits = format!("until {}; do sleep 0.1; done; exit 3", machine.service_is_up);
+        let app = machine.shell(&exits).rich("initcmd", machine.adds_a_service);
         let (code, message) = ns.run(&app).await.ended().await;
         assert_eq!((code, &*message), (3, "stopped\n"));
     })
