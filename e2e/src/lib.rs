@@ -8,24 +8,28 @@
 #![allow(clippy::missing_panics_doc, reason = "a test fails by a panic")]
 
 mod app;
+mod cert_manager;
 mod kubectl;
 mod namespace;
 mod pod;
 mod registry;
 mod release;
+mod served;
 
 use std::time::Duration;
 
 pub use app::{App, Node, busybox, debian, image, image_itself};
+pub use cert_manager::CertManager;
 pub use kubectl::{Said, cluster, cluster_command, kubectl, kubectl_apply};
 pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
 pub use registry::Registry;
 pub use release::{
-    RELEASE, RELEASE_NAMESPACE, admin_says, client, metric, webhook, with_binaries,
-    with_certificate, with_client_ca, with_entrypoints, with_privileged, with_workload,
-    without_release, without_webhook,
+    RELEASE, RELEASE_NAMESPACE, admin_says, client, metric, release_kubectl, webhook,
+    with_binaries, with_cert_manager, with_certificate, with_client_ca, with_entrypoints,
+    with_privileged, with_workload, without_release, without_webhook,
 };
+pub use served::{served, trusted};
 
 /// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken
 /// product is never right.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Registry,
-    kubectl::{cluster, kubectl_apply},
+    kubectl::{cluster, kubectl, kubectl_apply},
 };
 
 /// The Helm release.
@@ -26,6 +26,13 @@ pub async fn client() -> Client {
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     assert!(std::env::var_os("KUBECONFIG").is_some(), "set KUBECONFIG, or run `make e2e`");
     Client::try_default().await.expect("a client of the cluster")
+}
+
+/// `kubectl ARGUMENTS` in the release's namespace, which must succeed.
+pub async fn release_kubectl(arguments: &[&str]) -> String {
+    let said = kubectl(&[&["--namespace", RELEASE_NAMESPACE], arguments].concat()).await;
+    assert_eq!(said.code, 0, "{arguments:?}: {}", said.text);
+    said.text
 }
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/rich-pouch");
@@ -105,6 +112,15 @@ pub async fn with_certificate(secret: &str, bundle: &str, test: impl AsyncFnOnce
     let afterwards =
         [field("source", "self-managed"), field("secretName", ""), field("caBundle", "")];
     let [values, afterwards] = [&values, &afterwards].map(|it| it.each_ref().map(String::as_str));
+    while_set(&values, &afterwards, test).await;
+}
+
+/// Runs a test while cert-manager keeps the webhook's certificate, by this Issuer.
+pub async fn with_cert_manager(issuer: &str, test: impl AsyncFnOnce()) {
+    let issuer = format!("webhook.certificate.issuer.name={issuer}");
+    let values = ["webhook.certificate.source=cert-manager", &issuer];
+    let afterwards =
+        ["webhook.certificate.source=self-managed", "webhook.certificate.issuer.name="];
     while_set(&values, &afterwards, test).await;
 }
 

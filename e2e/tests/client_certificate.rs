@@ -5,7 +5,7 @@
 
 use e2e::{
     RELEASE_NAMESPACE, admin_says, busybox, eventually, in_namespace, kubectl, kubectl_apply,
-    with_client_ca,
+    release_kubectl, with_client_ca,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -25,9 +25,7 @@ async fn created(object: Value) {
 /// The cluster's CA, of which the API server's own certificate is.
 async fn cluster_ca() -> String {
     let arguments = ["get", "configmap", "kube-root-ca.crt", "--output=jsonpath={.data.ca\\.crt}"];
-    let said = kubectl(&[&["--namespace", RELEASE_NAMESPACE], &arguments[..]].concat()).await;
-    assert_eq!(said.code, 0, "{}", said.text);
-    said.text
+    release_kubectl(&arguments).await
 }
 
 /// A CA for the agents alone, and a certificate of it with its key, in PEM.
@@ -72,7 +70,5 @@ async fn a_webhook_that_asks_for_a_certificate_answers_the_api_server_and_no_str
         .await;
     })
     .await;
-    let delete = ["delete", "configmap,secret", NAME, "--namespace", RELEASE_NAMESPACE];
-    let said = kubectl(&delete).await;
-    assert_eq!(said.code, 0, "{}", said.text);
+    release_kubectl(&["delete", "configmap,secret", NAME]).await;
 }

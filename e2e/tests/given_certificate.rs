@@ -4,7 +4,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use e2e::{
-    RELEASE_NAMESPACE, busybox, eventually, in_namespace, kubectl, kubectl_apply, with_certificate,
+    RELEASE_NAMESPACE, busybox, eventually, in_namespace, kubectl, kubectl_apply, release_kubectl,
+    with_certificate,
 };
 use serde_json::json;
 
@@ -40,6 +41,5 @@ async fn the_certificate_of_a_secret_is_served_and_the_webhook_can_read_no_secre
         eventually("its own certificate is trusted again", again).await;
     })
     .await;
-    let said = kubectl(&["--namespace", RELEASE_NAMESPACE, "delete", "secret", SECRET]).await;
-    assert_eq!(said.code, 0, "{}", said.text);
+    release_kubectl(&["delete", "secret", SECRET]).await;
 }

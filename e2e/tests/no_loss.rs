@@ -5,16 +5,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use e2e::{Namespace, RELEASE_NAMESPACE, busybox, client, eventually, in_namespace, kubectl};
-use k8s_openapi::api::{
-    admissionregistration::v1::ValidatingWebhookConfiguration,
-    core::v1::{Pod, Secret},
+use e2e::{
+    Namespace, RELEASE_NAMESPACE, busybox, client, eventually, in_namespace, release_kubectl,
+    trusted,
 };
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -52,21 +52,6 @@ async fn creation(ns: &Namespace, stop: watch::Receiver<bool>) -> Vec<Result<(),
     creations.join_all().await
 }
 
-async fn succeeds(arguments: &[&str]) -> String {
-    let said = kubectl(&[&["--namespace", RELEASE_NAMESPACE], arguments].concat()).await;
-    assert_eq!(said.code, 0, "{arguments:?}: {}", said.text);
-    said.text
-}
-
-/// What the API server trusts, and how many certificates that are.
-async fn trusted() -> Option<(Value, usize)> {
-    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(client().await);
-    let webhooks = registrations.get("rich-pouch").await.ok()?.webhooks?;
-    let bundle = webhooks.into_iter().next()?.client_config.ca_bundle?;
-    let count = String::from_utf8_lossy(&bundle.0).matches("BEGIN CERTIFICATE").count();
-    Some((serde_json::to_value(&bundle).ok()?, count))
-}
-
 /// Takes the webhook's CA and certificate away, so that it makes others.
 async fn take_the_certificate_away() {
     let secrets: Api<Secret> = Api::namespaced(client().await, RELEASE_NAMESPACE);
@@ -76,10 +61,12 @@ async fn take_the_certificate_away() {
 
 async fn rotations(count: usize) {
     for _ in 0..count {
-        let (before, _) = trusted().await.expect("a CA");
+        let before = trusted().await;
         take_the_certificate_away().await;
         eventually("another CA is trusted, beside the last", async || {
-            trusted().await.filter(|(now, count)| *now != before && *count > 1)
+            let now = trusted().await;
+            let rotated = |(now, before): (&Vec<_>, &Vec<_>)| now != before && now.len() > 1;
+            now.iter().zip(&before).all(rotated).then_some(())
         })
         .await;
     }
@@ -87,7 +74,7 @@ async fn rotations(count: usize) {
 
 async fn first_replica() -> String {
     let selector = "app.kubernetes.io/component=webhook";
-    let pods = succeeds(&["get", "pods", "--selector", selector, "--output=name"]).await;
+    let pods = release_kubectl(&["get", "pods", "--selector", selector, "--output=name"]).await;
     pods.lines().next().expect("a replica").to_owned()
 }
 
@@ -97,12 +84,12 @@ async fn a_thousand_pods_are_rich_while_the_webhook_is_rolled_killed_and_gets_ne
         let (done, stop) = watch::channel(false);
         let disturbance = async {
             rotations(ROTATIONS / 2).await;
-            succeeds(&["rollout", "restart", "deployment/rich-pouch-webhook"]).await;
-            succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
+            release_kubectl(&["rollout", "restart", "deployment/rich-pouch-webhook"]).await;
+            release_kubectl(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
             // In the middle of a rotation, and by SIGKILL before it has left by itself.
             take_the_certificate_away().await;
-            succeeds(&["delete", &first_replica().await, "--grace-period=5"]).await;
-            succeeds(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
+            release_kubectl(&["delete", &first_replica().await, "--grace-period=5"]).await;
+            release_kubectl(&["rollout", "status", "deployment/rich-pouch-webhook"]).await;
             rotations(ROTATIONS - ROTATIONS / 2 - 1).await;
             done.send_replace(true);
         };

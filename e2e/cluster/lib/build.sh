@@ -1,7 +1,7 @@
 # Building the cluster's programs from the pinned Go modules in modules/, into the cache.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
-modules=(kubernetes containerd runc etcd coredns cni cri-tools helm forward)
+modules=(kubernetes containerd runc etcd coredns cni cri-tools helm cert-manager forward)
 
 # How each module is built, run in its folder: recipe_MODULE OUT puts its programs into OUT. A recipe's text is part
 # of its module's key, so changing one builds that module anew and no other. Versions come from go.mod.
@@ -36,6 +36,11 @@ recipe_helm() {
   version=$(module_version helm.sh/helm/v4)
   go_build "$1/" tool "-X helm.sh/helm/v4/internal/version.version=$version"
 }
+# The definitions of its kinds go beside it.
+recipe_cert-manager() {
+  go_build "$1/cert-manager" .
+  cat "$(module_folder github.com/cert-manager/cert-manager)"/deploy/crds/cert-manager.io_*.yaml >"$1/cert-manager.yaml"
+}
 recipe_forward() { go_build "$1/forward" .; }
 
 # go_build OUT PACKAGES [LDFLAGS [FLAGS...]]: small, reproducible and, unless the recipe says otherwise, static.
@@ -47,6 +52,8 @@ go_build() {
 }
 
 module_version() { GOFLAGS='' GOWORK=off go list -m -f '{{.Version}}' "$1"; }
+
+module_folder() { GOFLAGS='' GOWORK=off go list -m -f '{{.Dir}}' "$1"; }
 
 # module_key MODULE: changes with whatever changes the module's programs.
 module_key() {
