@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/cert-manager/cert-manager/pkg/controller"
@@ -52,8 +51,7 @@ func main() {
 
 // run works with the cluster of this kubeconfig until ctx is done or a part fails.
 func run(ctx context.Context, kubeconfig string) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	fail := func(err error) { stop(err) }
+	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	if err := startControllers(ctx, kubeconfig, fail); err != nil {
 		return fmt.Errorf("the controllers: %w", err)
@@ -66,14 +64,8 @@ func run(ctx context.Context, kubeconfig string) error {
 	return nil
 }
 
-func startControllers(ctx context.Context, kubeconfig string, fail func(error)) error {
-	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
-		Kubeconfig: kubeconfig,
-		CertificateOptions: controller.CertificateOptions{
-			CertificateRequestMinimumBackoffDuration: time.Second,
-			CertificateRequestMaximumBackoffDuration: time.Minute,
-		},
-	})
+func startControllers(ctx context.Context, kubeconfig string, fail context.CancelCauseFunc) error {
+	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{Kubeconfig: kubeconfig})
 	if err != nil {
 		return err
 	}
