@@ -167,9 +167,9 @@ impl Namespace {
             .expect("a patch that is accepted");
     }
 
-    /// What is told about the objects of one kind.
-    pub async fn events(&self, kind: &str) -> Vec<String> {
-        let field = format!("involvedObject.kind={kind}");
+    /// What is told about the objects of one kind for one reason.
+    pub async fn events(&self, kind: &str, reason: &str) -> Vec<String> {
+        let field = format!("involvedObject.kind={kind},reason={reason}");
         let params = ListParams::default().fields(&field);
         let events = self.api::<Event>().list(&params).await.expect("events");
         events.items.into_iter().filter_map(|event| event.message).collect()

@@ -29,20 +29,29 @@ async fn an_annotation_adds_privilege_only_where_the_administrator_lets_it() {
     .await;
     in_namespace(async |ns| {
         let app = debian(&["/bin/sleep", "10000"]).rich("mode", "systemd");
-        ns.create_object(&app.workload("Deployment", &json!({}))).await;
-        let pod = ns.pod_where("the Deployment made a pod", |_| true).await;
+        let makers = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"];
+        for kind in makers {
+            let mut workload = app.workload(kind, &json!({}));
+            if kind == "Job" {
+                // It is to make another pod where one was deleted.
+                workload["spec"]["backoffLimit"] = 6.into();
+            }
+            ns.create_object(&workload).await;
+            eventually("a pod of each", async || ns.events(kind, "SuccessfulCreate").await.pop())
+                .await;
+        }
         with_privileged("never", async || {
             ns.label("rich.pouch/allow-privileged", "true").await;
             ns.refuses(&rich, "privileged: never").await;
             ns.refuses(&asked, "privileged: never").await;
             // Who was there before learns it where `kubectl describe` of the owner shows it.
-            pod.delete().await;
-            let told = async || {
-                let events = ns.events("ReplicaSet").await;
-                events.into_iter().find(|it| it.contains("privileged: never"))
-            };
-            let told = eventually("an Event on the ReplicaSet", told).await;
-            assert!(told.contains("must using privileged mode"), "{told}");
+            ns.kubectl(&["delete", "pods", "--all", "--grace-period=0", "--force"]).await;
+            for kind in makers {
+                let told = async || ns.events(kind, "FailedCreate").await.pop();
+                let told = eventually("an Event on what makes the pods", told).await;
+                assert!(told.contains("must using privileged mode"), "{kind}: {told}");
+                assert!(told.contains("privileged: never"), "{kind}: {told}");
+            }
         })
         .await;
     })

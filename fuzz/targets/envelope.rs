@@ -6,7 +6,7 @@ use inject::{Known, Settings, Target};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use webhook::admission::{Envelope, Object, mutate, response, validate};
+use webhook::admission::{Decision, Envelope, Object, mutate, response, validate};
 
 #[derive(Deserialize)]
 struct Review<'a> {
@@ -33,6 +33,9 @@ fuzz_target!(|body: &[u8]| {
             }
             for judge in [mutate, validate] {
                 let verdict = judge(&request, &settings, &Known::default());
+                if let (Decision::Patch(_), Some(pod)) = (&verdict.decision, request.new_pod()) {
+                    assert!(pod.mode().is_some(), "nobody asked for it");
+                }
                 let answer = response(&request.uid, &verdict).unwrap();
                 let answer: Value = serde_json::from_slice(&answer).unwrap();
                 assert_eq!(answer["kind"], "AdmissionReview");

@@ -24,7 +24,8 @@ pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
 pub use known::{Known, Level, Namespace};
 pub use patch::Patch;
 pub use settings::{Binaries, Privileged, Settings};
-pub use view::Pod;
+pub use text::Text;
+pub use view::{OwnerReference, Pod};
 pub use workload::Workload;
 
 use contract::Violation;

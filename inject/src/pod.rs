@@ -33,9 +33,7 @@ impl Pod<'_> {
 
 /// What is to be done with a pod, or would be with a pod of this template.
 pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
-    let annotations = pod.metadata.annotations.iter().flatten();
-    let Reading { rich, mut violations } =
-        contract::read(annotations.map(|(name, value)| (&**name, &**value)));
+    let Reading { rich, mut violations } = contract::read(pod.annotations());
     let Some(rich) = rich else {
         return Outcome { violations, ..Outcome::default() };
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::names;
+use contract::{Mode, names};
 use memchr::{memchr, memmem};
 use serde::{
     Deserialize, Deserializer,
@@ -28,14 +28,22 @@ pub(crate) struct Metadata<'a> {
     pub generate_name: Option<Text<'a>>,
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(default, deserialize_with = "null_as_default")]
-    pub owner_references: Vec<OwnerReference>,
+    pub owner_references: Vec<OwnerReference<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self")]
-pub(crate) struct OwnerReference {
-    #[serde(default)]
-    pub controller: Option<bool>,
+/// An object that another belongs to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub struct OwnerReference<'a> {
+    /// The API group and version of its kind.
+    pub api_version: Text<'a>,
+    /// Its kind.
+    pub kind: Text<'a>,
+    /// Its name.
+    pub name: Text<'a>,
+    /// What tells it from all others that ever had its name.
+    pub uid: Text<'a>,
+    pub(crate) controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -249,7 +257,7 @@ pub(crate) struct ImageVolume<'a> {
 }
 
 objects! {
-    Pod<'a>, Metadata<'a>, OwnerReference, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>,
+    Pod<'a>, Metadata<'a>, OwnerReference<'a>, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>,
     NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>,
     SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep,
     VolumeMount<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
@@ -262,11 +270,34 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+impl<'a> Metadata<'a> {
+    /// The one owner that makes such objects and deletes them again.
+    pub(crate) fn controller(&self) -> Option<&OwnerReference<'a>> {
+        self.owner_references.iter().find(|owner| owner.controller == Some(true))
+    }
+}
+
 impl<'a> Pod<'a> {
+    /// The mode that it asks for.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        contract::read(self.annotations()).rich.map(|rich| rich.mode)
+    }
+
+    /// The object that made it, such as a ReplicaSet or a Job.
+    #[must_use]
+    pub fn controller(&self) -> Option<&OwnerReference<'a>> {
+        self.metadata.controller()
+    }
+
     /// What its name will begin with, where the API server is to make one.
     #[must_use]
     pub fn generate_name(&self) -> Option<&str> {
         self.metadata.generate_name.as_deref()
+    }
+
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata.annotations.iter().flatten().map(|(name, value)| (&**name, &**value))
     }
 
     pub(crate) fn annotation(&self, name: &str) -> Option<&str> {

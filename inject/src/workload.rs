@@ -81,7 +81,7 @@ pub(crate) fn judge(
     };
     // What a controller owns is a copy of its owner: changed here, it would be made again and
     // again (a Deployment compares its template with that of its ReplicaSets).
-    if new.metadata.owner_references.iter().any(|owner| owner.controller == Some(true)) {
+    if new.metadata.controller().is_some() {
         return Ok(Outcome::default());
     }
     let mut outcome = Outcome::default();

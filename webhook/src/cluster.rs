@@ -27,6 +27,12 @@ impl Failure {
         self.code() == Some(404)
     }
 
+    /// Whether there is an object of that name already.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
     /// Whether the same call would fail again, as it is not the API server's load or health.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -108,7 +114,8 @@ async fn connect_with(read_timeout: Option<Duration>) -> Result<Client, ConnectE
 /// it before us: the API server checks a pod after it was changed.
 pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.bytes().next().is_some_and(is_plain)
+    name.len() <= 253
+        && name.bytes().next().is_some_and(is_plain)
         && name.bytes().all(|byte| is_plain(byte) || byte == b'-' || byte == b'.')
 }
 
@@ -124,5 +131,6 @@ mod tests {
         for name in ["", "..", "a/../../b/secrets/c", "a%2fb", "a?b", "a#b", "A", "\u{e4}"] {
             assert!(!is_name(name), "{name}");
         }
+        assert!(is_name(&"a".repeat(253)) && !is_name(&"a".repeat(254)));
     }
 }

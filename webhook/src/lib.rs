@@ -8,12 +8,13 @@
 //! ```text
 //! bytes -> server -> api -> admission::Envelope -> inject::judge -> admission::Verdict -> bytes
 //!            ^        |
-//!       certificate   +-> registry, metrics, log
+//!       certificate   +-> registry, metrics, log, events
 //! ```
 //!
 //! [`server`] has the sockets, threads, deadlines and TLS; [`api`] the paths and HTTP codes;
 //! [`admission`] reads the review, asks the rules and writes the answer, without HTTP. Where they
 //! need an image's entrypoint, [`registry`] finds it out, and they are asked again.
+//! [`events`] tells a pod's controller that it was injected.
 //! [`certificate`] keeps what is served valid and trusted. [`admin`] tells the kubelet and
 //! Prometheus by [`health`] and [`metrics`]. [`stop`] ends it all in phases.
 //!
@@ -50,6 +51,7 @@ pub mod api;
 pub mod arguments;
 pub mod certificate;
 pub mod cluster;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;

@@ -21,7 +21,8 @@ use webhook::{
         registration::Registration,
         store::Store,
     },
-    cluster,
+    cluster::{self, ConnectError},
+    events::Events,
     health::Health,
     log,
     metrics::Metrics,
@@ -84,7 +85,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let namespaces =
         if settings.injection.asks_for_namespaces() { Some(namespaces().await?) } else { None };
-    let api = Api::new(settings.injection, namespaces, registry, metrics, limits.body).router();
+    let events = if settings.events { Some(events(&metrics).await?) } else { None };
+    let mut api = Api::new(settings.injection, namespaces, registry, metrics, limits.body);
+    if let Some(events) = events {
+        api = api.telling(events);
+    }
+    let api = api.router();
     let clients = match server.client_ca_file {
         Some(file) => Some(clients(file, &provider, client_complaint)?),
         None => None,
@@ -130,6 +136,12 @@ async fn registry(
         pull_secrets = Some(PullSecrets::new(cluster::connect().await?));
     }
     Ok(Registry::new(settings, Arc::clone(provider), pull_secrets, Arc::clone(metrics)))
+}
+
+async fn events(metrics: &Arc<Metrics>) -> Result<Events, ConnectError> {
+    let (events, writer) = Events::new(Arc::clone(metrics));
+    task::spawn(writer.run(cluster::connect().await?));
+    Ok(events)
 }
 
 async fn keep_certificate(

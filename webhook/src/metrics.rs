@@ -23,6 +23,7 @@ pub struct Metrics {
     rejections: IntCounterVec,
     refusals: IntCounterVec,
     lookups: IntCounterVec,
+    events: IntCounterVec,
     not_after: IntGauge,
     failing: IntGauge,
     client_ca_failing: IntGauge,
@@ -66,6 +67,11 @@ impl Metrics {
             lookups: counter(
                 "entrypoint_lookups_total",
                 "Images whose entrypoint was looked up, by outcome",
+                &["outcome"],
+            )?,
+            events: counter(
+                "events_total",
+                "Events about injected pods, by outcome",
                 &["outcome"],
             )?,
             not_after: gauge(
@@ -120,6 +126,11 @@ impl Metrics {
         self.lookups.with_label_values(&[outcome]).inc();
     }
 
+    /// Counts an Event.
+    pub fn told(&self, outcome: &str) {
+        self.events.with_label_values(&[outcome]).inc();
+    }
+
     /// Measures the answers of a path.
     #[must_use]
     pub fn durations(&self, path: &str) -> Histogram {
@@ -151,6 +162,7 @@ mod tests {
         metrics.durations("/mutate").observe(0.000_2);
         metrics.refused(413);
         metrics.looked_up("asked");
+        metrics.told("written");
         let text = metrics.encode(7).unwrap();
         for line in [
             r#"rich_pouch_admission_requests_total{decision="deny",kind="Pod",path="/mutate"} 1"#,
@@ -159,6 +171,7 @@ mod tests {
             r#"rich_pouch_admission_rejections_total{rule="windows"} 0"#,
             r#"rich_pouch_http_refusals_total{code="413"} 1"#,
             r#"rich_pouch_entrypoint_lookups_total{outcome="asked"} 1"#,
+            r#"rich_pouch_events_total{outcome="written"} 1"#,
             "rich_pouch_certificate_not_after_timestamp_seconds 7",
             concat!("rich_pouch_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {

@@ -8,6 +8,8 @@ use crate::registry;
 
 /// The section about registries.
 const ENTRYPOINTS: &str = "entrypoints";
+/// The field about Events.
+const EVENTS: &str = "events";
 
 /// What the administrator decides.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Settings {
     pub injection: inject::Settings,
     /// About registries, where they may be asked at all.
     pub entrypoints: Option<registry::Settings>,
+    /// Whether the controllers of injected pods are told of it.
+    pub events: bool,
 }
 
 /// Why there are no settings.
@@ -48,10 +52,12 @@ pub fn read(path: &Path) -> Result<Settings, Error> {
 
 fn parse(text: &str) -> Result<Settings, serde_yaml::Error> {
     let mut fields: Mapping = serde_yaml::from_str(text)?;
-    let entrypoints = fields.remove(ENTRYPOINTS).unwrap_or(Value::Null);
+    let mut field = |name| fields.remove(name).unwrap_or(Value::Null);
+    let (entrypoints, events) = (field(ENTRYPOINTS), field(EVENTS));
     Ok(Settings {
         injection: serde_yaml::from_value(fields.into())?,
         entrypoints: serde_yaml::from_value(entrypoints)?,
+        events: serde_yaml::from_value::<Option<_>>(events)?.unwrap_or_default(),
     })
 }
 
@@ -84,5 +90,13 @@ mod tests {
         assert_eq!(entrypoints.timeout().as_secs(), 3);
         let wrong = parse(&text.replace("host", "hots")).unwrap_err().to_string();
         assert!(wrong.contains("unknown field `hots`"), "{wrong}");
+    }
+
+    #[test]
+    fn events_are_told_where_the_settings_say_so() {
+        assert!(!parse("image: a\n").unwrap().events);
+        assert!(parse("image: a\nevents: true\n").unwrap().events);
+        let wrong = parse("image: a\nevents: some\n").unwrap_err().to_string();
+        assert!(wrong.contains("boolean"), "{wrong}");
     }
 }

@@ -159,6 +159,16 @@ impl Request<'_> {
         }
     }
 
+    /// The pod that is to be created. The API server writes what an object is before the object,
+    /// so that it has been read.
+    #[must_use]
+    pub fn new_pod(&self) -> Option<&Pod<'_>> {
+        match &self.object {
+            Some(Object::NewPod(pod)) => Some(pod),
+            Some(Object::Text(_)) | None => None,
+        }
+    }
+
     /// As far as it has been read.
     pub(super) fn is_about_a_new_pod(&self) -> bool {
         let kind = &self.kind;

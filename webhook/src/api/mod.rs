@@ -21,6 +21,7 @@ use prometheus::Histogram;
 use self::{body::Bodies, refusal::Refusal};
 use crate::{
     admission::{self, Decision, Envelope, GroupVersionKind, Verdict},
+    events::Events,
     metrics::Metrics,
     namespaces::Namespaces,
     registry::Registry,
@@ -33,6 +34,7 @@ pub struct Api {
     registry: Option<Registry>,
     metrics: Arc<Metrics>,
     bodies: Bodies,
+    events: Option<Events>,
 }
 
 /// One of the two questions.
@@ -40,6 +42,8 @@ struct Question {
     path: &'static str,
     answer: fn(&admission::Request<'_>, &Settings, &Known) -> Verdict,
     durations: Histogram,
+    /// Whether the object is as it will be: it has its name, and no webhook changes it any more.
+    is_last: bool,
 }
 
 impl Api {
@@ -53,15 +57,22 @@ impl Api {
         metrics: Arc<Metrics>,
         body_deadline: Duration,
     ) -> Self {
-        Self { settings, namespaces, registry, metrics, bodies: Bodies::new(body_deadline) }
+        let bodies = Bodies::new(body_deadline);
+        Self { settings, namespaces, registry, metrics, bodies, events: None }
+    }
+
+    /// Tells the controllers of injected pods about it.
+    #[must_use]
+    pub fn telling(self, events: Events) -> Self {
+        Self { events: Some(events), ..self }
     }
 
     /// The routes, which need no socket.
     pub fn router(self) -> Router {
         let api = Arc::new(self);
         Router::new()
-            .merge(api.ask("/mutate", admission::mutate))
-            .merge(api.ask("/validate", admission::validate))
+            .merge(api.ask("/mutate", admission::mutate, false))
+            .merge(api.ask("/validate", admission::validate, true))
             .method_not_allowed_fallback(async |State(api): State<Arc<Api>>| {
                 api.refuse(&Refusal::Method)
             })
@@ -73,9 +84,10 @@ impl Api {
         &self,
         path: &'static str,
         answer: fn(&admission::Request<'_>, &Settings, &Known) -> Verdict,
+        is_last: bool,
     ) -> Router<Arc<Self>> {
         let durations = self.metrics.durations(path);
-        let question = Arc::new(Question { path, answer, durations });
+        let question = Arc::new(Question { path, answer, durations, is_last });
         let reply = async move |api, request| Self::reply(api, &question, request).await;
         Router::new().route(path, post(reply))
     }
@@ -107,6 +119,9 @@ impl Api {
         let duration = start.elapsed();
         question.durations.observe(duration.as_secs_f64());
         log(question, &request, &verdict.decision, duration);
+        if question.is_last {
+            self.tell(&request, &verdict.decision);
+        }
         Ok(answer)
     }
 
@@ -123,6 +138,16 @@ impl Api {
                 (question.answer)(request, &self.settings, &known)
             }
             _ => verdict,
+        }
+    }
+
+    /// What may be created at the last question is as it should be: a rich pod is injected.
+    fn tell(&self, request: &admission::Request<'_>, decision: &Decision) {
+        if let (Some(events), Decision::Allow, false) = (&self.events, decision, request.dry_run)
+            && let Some(pod) = request.new_pod()
+            && let (Some(mode), Some(controller)) = (pod.mode(), pod.controller())
+        {
+            events.injected(&request.namespace, &request.name, mode, controller);
         }
     }
 
