@@ -28,6 +28,9 @@ impl Rich {
         if self.restart != Restart::default() {
             flags.push(flag(Key::Restart, self.restart.name()));
         }
+        if let Some(profile) = self.profile {
+            flags.push(flag(Key::Profile, if profile { "true" } else { "false" }));
+        }
         flags
     }
 }
@@ -61,6 +64,7 @@ mod tests {
             millis in option::of(1..u64::from(u32::MAX)),
             poststop in option::of(command_line()),
             service in any::<bool>(),
+            profile in any::<Option<bool>>(),
         ) -> Rich {
             let service = service && mode == Mode::Systemd;
             Rich {
@@ -69,6 +73,7 @@ mod tests {
                 init_timeout: millis.map(Duration::from_millis),
                 poststop,
                 restart: if service { Restart::Service } else { Restart::Container },
+                profile,
                 ..Rich::default()
             }
         }

@@ -24,13 +24,15 @@ pub enum Key {
     Restart,
     /// `rich.pouch/privileged`: whether the container is made privileged.
     Privileged,
+    /// `rich.pouch/profile`: whether login shells see the container's environment.
+    Profile,
     /// `rich.pouch/status`: written by the webhook; never read as input.
     Status,
 }
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rich,
         Self::Mode,
         Self::Initscript,
@@ -40,6 +42,7 @@ impl Key {
         Self::Containers,
         Self::Restart,
         Self::Privileged,
+        Self::Profile,
         Self::Status,
     ];
 
@@ -56,6 +59,7 @@ impl Key {
             Self::Containers => "rich.pouch/containers",
             Self::Restart => "rich.pouch/restart",
             Self::Privileged => "rich.pouch/privileged",
+            Self::Profile => "rich.pouch/profile",
             Self::Status => "rich.pouch/status",
         }
     }
@@ -129,6 +133,7 @@ mod tests {
             ("rich.pouch/container", Key::Containers),
             ("rich.pouch/post-stop", Key::Poststop),
             ("rich.pouch/privilege", Key::Privileged),
+            ("rich.pouch/profiles", Key::Profile),
         ] {
             assert_eq!(Key::nearest(typed), meant, "{typed}");
         }

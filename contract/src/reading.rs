@@ -84,6 +84,7 @@ impl Reader {
                 None => self.bad_value(key, value, "container or service"),
             },
             Key::Privileged => self.rich.privileged = self.boolean(key, value),
+            Key::Profile => self.rich.profile = self.boolean(key, value),
             Key::Status => {}
         }
     }
@@ -226,6 +227,7 @@ mod tests {
                 ("rich.pouch/containers", "app, web"),
                 ("rich.pouch/restart", "service"),
                 ("rich.pouch/privileged", "true"),
+                ("rich.pouch/profile", "false"),
             ]),
             Some(Rich {
                 mode: Mode::Systemd,
@@ -235,6 +237,7 @@ mod tests {
                 containers: Containers::Named(Vec::from(["app".into(), "web".into()])),
                 restart: Restart::Service,
                 privileged: Some(true),
+                profile: Some(false),
             })
         );
         assert_eq!(
@@ -267,6 +270,7 @@ mod tests {
             ("rich.pouch/restart", "container"),
             ("rich.pouch/containers", "*"),
             ("rich.pouch/privileged", "true"),
+            ("rich.pouch/profile", "false"),
         ] {
             assert_eq!(codes(&[(key, value)]), ["needs-rich"], "{key}");
             assert_eq!(codes(&[("rich.pouch/rich", "false"), (key, value)]), ["needs-rich"]);
@@ -305,6 +309,7 @@ mod tests {
         for (key, value, code) in [
             ("rich.pouch/rich", "yes", "bad-value"),
             ("rich.pouch/privileged", "True", "bad-value"),
+            ("rich.pouch/profile", "no", "bad-value"),
             ("rich.pouch/initscript-timeout", "30", "bad-value"),
             ("rich.pouch/initcmd", " ", "bad-value"),
             ("rich.pouch/initcmd", "a\0", "path-with-break"),

@@ -22,6 +22,8 @@ pub struct Rich {
     pub restart: Restart,
     /// What `rich.pouch/privileged` says, where it is set.
     pub privileged: Option<bool>,
+    /// What `rich.pouch/profile` says, where it is set.
+    pub profile: Option<bool>,
 }
 
 impl Rich {
@@ -29,6 +31,12 @@ impl Rich {
     #[must_use]
     pub fn is_privileged(&self) -> bool {
         self.privileged.unwrap_or(self.mode.boots_the_image())
+    }
+
+    /// Whether login shells are to see the container's environment.
+    #[must_use]
+    pub fn has_profile(&self) -> bool {
+        self.profile.unwrap_or(true)
     }
 }
 

@@ -65,6 +65,7 @@ async fn every_other_key_without_rich_mode_is_refused() {
             ("restart", "container"),
             ("containers", "app"),
             ("privileged", "true"),
+            ("profile", "false"),
         ] {
             let sentence = format!("rich.pouch/{key} can only be used along with rich mode");
             ns.refuses(&app().rich(key, value), &sentence).await;

@@ -138,6 +138,7 @@ fn annotations() -> impl Strategy<Value = Value> {
             (Key::Poststop.name(), value(&["/z $$"])),
             (Key::Containers.name(), value(&["*", "c0", "c0,c0"])),
             (Key::Privileged.name(), value(&["true"])),
+            (Key::Profile.name(), value(&["true", "false"])),
             ("kubectl.kubernetes.io/default-container", value(&["c0", "c1", "nope"])),
         ]),
     )

@@ -69,8 +69,15 @@ impl fmt::Display for Error {
 }
 
 /// The flags that are annotations: those that concern the container, not the pod.
-const KEYS: [Key; 6] =
-    [Key::Mode, Key::Initscript, Key::Initcmd, Key::InitscriptTimeout, Key::Poststop, Key::Restart];
+const KEYS: [Key; 7] = [
+    Key::Mode,
+    Key::Initscript,
+    Key::Initcmd,
+    Key::InitscriptTimeout,
+    Key::Poststop,
+    Key::Restart,
+    Key::Profile,
+];
 
 impl<'a> Request<'a> {
     /// Reads the arguments of `rich run`.

@@ -31,6 +31,7 @@ annotations rich.pouch/NAME of the pod.
   --initscript-timeout=TIME end it when it takes longer, such as 30s or 5m (exit code 124)
   --poststop=\"PATH ARG...\"   run this after COMMAND has ended
   --restart=WHO             container (default), or service: systemd starts COMMAND again
+  --profile=BOOL            whether login shells see the environment (true)
   --grace=TIME              how long the container has to stop (30s)
   --termination-log=FILE    where the reason of a failure is left (/dev/termination-log)";
 
@@ -49,7 +50,9 @@ pub(crate) fn main(args: Strings, env: Strings) -> u8 {
     // From here on a signal waits until it is asked for, also for the init that we become.
     sys::block_all();
     sys::default_all();
-    profile::write(env);
+    if request.rich.has_profile() {
+        profile::write(env);
+    }
     let mut tail = Tail::default();
     let failed = match prepare(&request, env, &mut tail) {
         Ok(()) => init::become_init(&request, env).into(),
