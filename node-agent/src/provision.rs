@@ -55,6 +55,16 @@ pub enum ProvisionError {
         /// Whose it is.
         owner: u32,
     },
+    /// Others than root can put another folder in the place of the versioned one.
+    #[error("{path} can be changed by others than root (mode {mode:04o}, user {owner}), who could put their own folder in the place of the one with the binaries: chown it to root and chmod it to 0755", path = path.display())]
+    SharedFolder {
+        /// What was given as --host-dir.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// Whose it is.
+        owner: u32,
+    },
     /// What was read back is not what was to be written.
     #[error("what was written to {path} is not what {source_path} was when the agent started; the disk may be failing", path = path.display(), source_path = source_path.display())]
     Digest {
@@ -128,6 +138,7 @@ impl Binaries {
     /// The versioned folder, made where it is not there.
     fn folder(&self) -> Result<(Folder, Option<Fault>), ProvisionError> {
         let host = Folder::open(&self.host_dir)?;
+        host.check()?;
         let was = match host.entry(self.version)? {
             Entry::Folder => None,
             Entry::Missing => Some("missing".to_owned()),

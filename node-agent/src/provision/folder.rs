@@ -17,6 +17,10 @@ use std::{
 use super::ProvisionError;
 
 const PERMISSIONS: u32 = 0o7777;
+/// Those of group and others that let them rename and remove entries. The sticky bit is no help:
+/// it lets others make an entry before we do.
+const WRITABLE: u32 = 0o022;
+const ROOT: u32 = 0;
 
 /// An open folder.
 pub(super) struct Folder {
@@ -95,16 +99,39 @@ impl Folder {
         result.map_err(|cause| ProvisionError::Host { action, path: self.path(name), cause })
     }
 
+    /// Makes sure that nobody but root, or the user that we are, can rename what is in the folder.
+    /// It is the administrator's: it is not changed.
+    pub(super) fn check(&self) -> Result<(), ProvisionError> {
+        let mode = self.mode()?;
+        if mode & WRITABLE != 0 || self.owner != ROOT && self.owner != self.us()? {
+            return Err(ProvisionError::SharedFolder {
+                path: self.shown.clone(),
+                mode,
+                owner: self.owner,
+            });
+        }
+        Ok(())
+    }
+
+    fn mode(&self) -> Result<u32, ProvisionError> {
+        Ok(self.tried("inspect", "", self.open.metadata())?.mode() & PERMISSIONS)
+    }
+
+    /// The user that we are.
+    fn us(&self) -> Result<u32, ProvisionError> {
+        let us = fs::metadata("/proc/self").map(|process| process.uid());
+        self.tried("find the owner for", "", us)
+    }
+
     /// Makes sure that the folder is ours and has this mode; gives the mode that was wrong.
     pub(super) fn claim(&self, mode: u32) -> Result<Option<u32>, ProvisionError> {
-        let us = fs::metadata("/proc/self").map(|process| process.uid());
-        if self.owner != self.tried("find the owner for", "", us)? {
+        if self.owner != self.us()? {
             return Err(ProvisionError::ForeignFolder {
                 path: self.shown.clone(),
                 owner: self.owner,
             });
         }
-        let found = self.tried("inspect", "", self.open.metadata())?.mode() & PERMISSIONS;
+        let found = self.mode()?;
         if found == mode {
             return Ok(None);
         }

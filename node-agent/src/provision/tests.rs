@@ -1,6 +1,6 @@
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -178,6 +178,81 @@ fn a_folder_that_others_may_write_to_is_claimed() {
     let host = Host::provisioned();
     fs::set_permissions(host.folder(), fs::Permissions::from_mode(0o777)).unwrap();
     assert_eq!(host.heals(), ["1.2.3 was of mode 0777"]);
+}
+
+#[test]
+fn a_version_folder_of_another_user_is_refused_and_left_alone() {
+    let host = Host::provisioned();
+    chown(host.folder(), Some(1000), Some(1000)).unwrap();
+    fs::remove_file(host.path("rich")).unwrap();
+    let error = host.binaries.provision().unwrap_err();
+    assert!(matches!(error, ProvisionError::ForeignFolder { owner: 1000, .. }), "{error}");
+    assert!(!host.path("rich").exists());
+    assert!(host.binaries.clean().is_err());
+}
+
+#[test]
+fn a_binary_of_another_user_is_healed() {
+    let host = Host::provisioned();
+    chown(host.path("rich"), Some(1000), Some(1000)).unwrap();
+    assert_eq!(host.heals(), ["rich was owned by user 1000"]);
+    assert_eq!(fs::metadata(host.path("rich")).unwrap().uid(), 0);
+}
+
+#[test]
+fn a_host_folder_that_others_can_change_is_refused_and_nothing_is_put_there() {
+    let host = Host::new();
+    let opt = host.root.join("opt");
+    let refused = || {
+        let error = host.binaries.provision().unwrap_err();
+        assert!(matches!(error, ProvisionError::SharedFolder { .. }), "{error}");
+        assert_eq!(fs::read_dir(&opt).unwrap().count(), 0);
+        error.to_string()
+    };
+    for mode in [0o777, 0o1777, 0o775, 0o757] {
+        fs::set_permissions(&opt, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(refused().contains(&format!("(mode {mode:04o}, user 0)")));
+    }
+    fs::set_permissions(&opt, fs::Permissions::from_mode(0o755)).unwrap();
+    chown(&opt, Some(1000), None).unwrap();
+    assert!(refused().contains("(mode 0755, user 1000)"));
+    chown(&opt, Some(0), None).unwrap();
+    host.heals();
+}
+
+#[test]
+fn a_host_folder_that_is_a_link_is_refused() {
+    let mut host = Host::new();
+    symlink("opt", host.root.join("link")).unwrap();
+    host.binaries.host_dir = host.root.join("link");
+    assert!(host.binaries.provision().is_err());
+    assert_eq!(fs::read_dir(host.root.join("opt")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_or_pipe_in_the_place_of_the_version_folder_is_healed() {
+    let host = Host::new();
+    fs::write(host.folder(), "").unwrap();
+    assert_eq!(host.heals()[0], "1.2.3 was a file in the place of a folder");
+    fs::remove_dir_all(host.folder()).unwrap();
+    assert!(Command::new("mkfifo").arg(host.folder()).status().unwrap().success());
+    let healed = host.heals();
+    assert_eq!(healed[0], "1.2.3 was a device, pipe or socket in the place of a folder");
+}
+
+#[test]
+fn what_was_planted_under_a_temporary_name_is_cleaned_away_and_not_followed() {
+    let host = Host::provisioned();
+    let elsewhere = host.root.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("victim"), "").unwrap();
+    symlink(&elsewhere, host.path(".rich-pouch.link")).unwrap();
+    fs::create_dir(host.path(".rich-pouch.folder")).unwrap();
+    symlink(&elsewhere, host.path(".rich-pouch.folder/link")).unwrap();
+    assert!(Command::new("mkfifo").arg(host.path(".rich-pouch.pipe")).status().unwrap().success());
+    host.binaries.clean().unwrap();
+    assert_eq!(host.heals(), [""; 0]);
+    assert!(elsewhere.join("victim").exists());
 }
 
 #[test]
