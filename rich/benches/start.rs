@@ -50,10 +50,19 @@ impl Way {
     }
 }
 
-/// Runs the benchmark again with a folder for profiles of its own: `rich run` writes there.
+/// Makes `$0` a root like the machine's, but for an empty `/etc`, and runs `$1` there.
+const ROOT: &str = "\
+mount -t tmpfs root \"$0\" && mkdir -p \"$0/etc/profile.d\" && for entry in /*; do
+  if [ -L \"$entry\" ]; then cp -P \"$entry\" \"$0\"
+  elif [ -d \"$entry\" ] && [ \"$entry\" != /etc ]; then
+    mkdir \"$0$entry\" && mount --rbind \"$entry\" \"$0$entry\" || exit
+  fi
+done; exec chroot \"$0\" \"$1\"";
+
+/// Runs the benchmark again with a root of its own: `rich run` writes to its `/etc/profile.d`.
 fn isolated(folder: &Path) -> i32 {
     let status = Command::new("unshare")
-        .args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/profile.d && exec \"$1\""])
+        .args(["--mount", "sh", "-c", ROOT])
         .arg(folder)
         .arg(std::env::current_exe().unwrap())
         .env(ISOLATED, "1")

@@ -33,6 +33,7 @@ enum Cause {
     NoShell,
     Directory,
     NotExecutable,
+    Ourselves,
     Kernel(Errno),
 }
 
@@ -45,7 +46,7 @@ impl Failure {
             | Cause::NoInterpreter(_)
             | Cause::NoLoader
             | Cause::NoShell => 127,
-            Cause::Directory | Cause::NotExecutable | Cause::Kernel(_) => 126,
+            Cause::Directory | Cause::NotExecutable | Cause::Ourselves | Cause::Kernel(_) => 126,
         }
     }
 
@@ -81,6 +82,9 @@ impl fmt::Display for Failure {
                 "{program} is not executable: chmod +x it (defaultMode: 0755 in a volume), and \
                  mount it without noexec"
             ),
+            Cause::Ourselves => {
+                write!(f, "{program} is the program of Rich Pouch itself, which is no init")
+            }
             Cause::Kernel(errno) => write!(f, "{program} cannot be run: {}", Reason(*errno)),
         }
     }
@@ -149,6 +153,17 @@ pub(crate) fn check(path: &CStr) -> Result<(), Failure> {
         return fail(Cause::NoInterpreter(name.into_bytes()));
     }
     Ok(())
+}
+
+/// The same for an init, which must not be ourselves again.
+pub(crate) fn check_init(path: &CStr) -> Result<(), Failure> {
+    check(path)?;
+    match (stat(path), stat("/proc/self/exe")) {
+        (Ok(init), Ok(us)) if (init.st_dev, init.st_ino) == (us.st_dev, us.st_ino) => {
+            Err(Failure::new(path, Cause::Ourselves))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why the kernel refused to run the file at `path`.

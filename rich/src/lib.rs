@@ -32,6 +32,7 @@ mod exec;
 mod file;
 mod init;
 mod install;
+mod mounts;
 mod poststop;
 mod request;
 mod run;

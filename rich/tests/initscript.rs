@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, io::Write, process::Stdio};
 
-use support::{Folder, Running, code, exists, finish, state, stderr, stdout, until};
+use support::{Folder, Running, code, exists, finish, image::Image, state, stderr, stdout, until};
 
 const DUMB: &str = "--mode=dumb-init";
 
@@ -243,15 +243,15 @@ fn an_application_that_cannot_be_run_is_found_out_before_the_init() {
 
 #[test]
 fn login_shells_see_the_environment() {
-    let folder = Folder::installed();
-    let mut run = folder.run(&[DUMB], &["true"]);
+    let image = Image::new();
+    let mut run = image.run(&[DUMB], &["true"]);
     run.env("WEIRD", "a \"b\" $c `d`\ne").env("dotted.name", "x").env("EMPTY", "");
     assert_eq!(code(&finish(&mut run)), 0);
-    let text = folder.read("profile.d/pouchenv.sh");
+    let text = image.read("etc/profile.d/pouchenv.sh");
     assert!(text.contains("export WEIRD=\"a \\\"b\\\" \\$c \\`d\\`\ne\"\n"), "{text}");
     assert!(text.contains(":$PATH\"\n"), "{text}");
     assert!(!text.contains("dotted") && !text.contains("EMPTY") && !text.contains("export HOME="));
-    assert_eq!(fs::read_dir(folder.path("profile.d")).unwrap().count(), 1);
+    assert_eq!(image.names("etc/profile.d"), ["pouchenv.sh"]);
 }
 
 #[test]

@@ -1,18 +1,31 @@
 //! What an init that boots an image expects of a machine: to be PID 1, and an empty `/run`.
 
-use alloc::{ffi::CString, vec::Vec};
+use alloc::{ffi::CString, string::String, vec::Vec};
 use core::{ffi::CStr, fmt};
 
 use rustix::{
-    fs::{Access, AtFlags, CWD, Dir, Mode, OFlags, access, mkdir, open, unlinkat},
+    fd::OwnedFd,
+    fs::{
+        Access, AtFlags, CWD, Dir, Mode, OFlags, access, fchmod, fchown, lstat, mkdir, open,
+        openat, unlinkat,
+    },
     io::Errno,
     mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount, move_mount, open_tree},
-    process::getpid,
+    process::{Gid, Uid, getpid},
 };
 
-use crate::{errno::Reason, file, service};
+use crate::{
+    errno::Reason,
+    mounts::{self, MountId},
+    service,
+};
 
 const RUN: &CStr = c"/run";
+/// How a folder is opened that must not be a link to one.
+const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// How many folders deep `/run` is emptied: as many descriptors are open at once.
+const DEEPEST: usize = 512;
 
 /// What keeps an image from being booted.
 pub(crate) enum Error {
@@ -21,6 +34,7 @@ pub(crate) enum Error {
     Clear(Errno),
     OtherSystem,
     ControlGroups,
+    Rival(String),
     Prepare(&'static str, Errno),
 }
 
@@ -46,6 +60,11 @@ impl fmt::Display for Error {
                 "it must be allowed to make control groups, and /sys/fs/cgroup is read-only: let \
                  the container be privileged (rich.pouch/privileged)",
             ),
+            Self::Rival(path) => write!(
+                f,
+                "{path} of the image would change the unit that starts the application, or \
+                 replace it: take it out of the image"
+            ),
             Self::Prepare(what, errno) => {
                 write!(f, "{what} cannot be written: {}", Reason(*errno))
             }
@@ -59,18 +78,32 @@ pub(super) fn prepare() -> Result<(), Error> {
     if getpid().as_raw_nonzero().get() != 1 {
         return Err(Error::NotPid1);
     }
-    let mounts = mount_points();
+    let mounts = mounts::points();
     if !mounts.iter().any(|point| point.as_c_str() == RUN) {
-        make_folder(RUN).map_err(Error::Mount)?;
         mount_run(&mounts).map_err(Error::Mount)?;
-    } else if access(service::FOLDER, Access::EXISTS).is_ok() {
+    } else if lstat(service::FOLDER).is_ok() {
         // An emptyDir outlives the container, and with it what the last start has left.
-        clear(RUN, &mounts).map_err(Error::Clear)?;
+        clear_run().map_err(Error::Clear)?;
     } else if access("/run/systemd/system", Access::EXISTS).is_ok() {
         return Err(Error::OtherSystem);
     }
+    close_run().map_err(|errno| Error::Prepare("/run", errno))?;
     let folder = CString::new(service::FOLDER).unwrap_or_default();
     make_folder(&folder).map_err(|errno| Error::Prepare(service::FOLDER, errno))
+}
+
+fn clear_run() -> Result<(), Errno> {
+    let run = open(RUN, FOLDER, Mode::empty())?;
+    let mount = MountId::of(&run)?;
+    clear(run, mount, DEEPEST)
+}
+
+/// Lets nobody but root put something into `/run`: in an emptyDir everybody may, and could put
+/// another folder in the place of ours.
+fn close_run() -> Result<(), Errno> {
+    let run = open(RUN, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    fchown(&run, Some(Uid::ROOT), Some(Gid::ROOT))?;
+    fchmod(&run, Mode::from_raw_mode(0o755))
 }
 
 /// Says before systemd does, whose words nobody would see, that it cannot work here.
@@ -86,11 +119,12 @@ pub(super) fn check_control_groups() -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes a folder where there is none.
+/// Makes a folder where there is none. A link to one is none: what is written there would land
+/// elsewhere.
 pub(super) fn make_folder(path: &CStr) -> Result<(), Errno> {
     match mkdir(path, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno),
+        Err(Errno::EXIST) => open(path, FOLDER, Mode::empty()).map(drop),
+        outcome => outcome,
     }
 }
 
@@ -100,6 +134,10 @@ fn mount_run(mounts: &[CString]) -> Result<(), Errno> {
     let clone = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
+    match mkdir(RUN, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
     let below = mounts.iter().filter(|point| is_below(point, RUN));
     let kept: Vec<_> = below
         .filter_map(|point| open_tree(CWD, point.as_c_str(), clone).ok().map(|tree| (point, tree)))
@@ -123,31 +161,40 @@ fn make_parents(path: &CStr) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Removes everything in a folder that is not mounted there.
-fn clear(folder: &CStr, mounts: &[CString]) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    for entry in Dir::read_from(open(folder, flags, Mode::empty())?)? {
+/// Removes everything in a folder but what is mounted there. It goes by open folders, so that
+/// nobody can put a link in its way, and into no other mount.
+fn clear(folder: OwnedFd, mount: MountId, depth: usize) -> Result<(), Errno> {
+    let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
+    let mut entries = Dir::new(folder)?;
+    while let Some(entry) = entries.next() {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let path = [folder.to_bytes(), name].join(&b'/');
-        let path = CString::new(path).map_err(|_| Errno::INVAL)?;
-        if mounts.contains(&path) {
-            continue;
-        }
-        match unlinkat(CWD, &*path, AtFlags::empty()) {
-            Err(Errno::ISDIR) => {
-                clear(&path, mounts)?;
-                if !mounts.iter().any(|point| is_below(point, &path)) {
-                    unlinkat(CWD, &*path, AtFlags::REMOVEDIR)?;
-                }
+        let folder = entries.fd()?;
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Err(Errno::ISDIR) => {}
+            outcome => {
+                removed(outcome)?;
+                continue;
             }
-            outcome => outcome?,
+        }
+        let below = openat(folder, name, FOLDER, Mode::empty())?;
+        if MountId::of(&below)? == mount {
+            clear(below, mount, depth)?;
+            removed(unlinkat(folder, name, AtFlags::REMOVEDIR))?;
         }
     }
     Ok(())
+}
+
+/// What stays is a mount, or holds one, unlink(2) and rmdir(2).
+fn removed(outcome: Result<(), Errno>) -> Result<(), Errno> {
+    match outcome {
+        Err(Errno::BUSY | Errno::NOTEMPTY | Errno::NOENT) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn is_below(path: &CStr, folder: &CStr) -> bool {
@@ -155,66 +202,14 @@ fn is_below(path: &CStr, folder: &CStr) -> bool {
     rest.is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-/// Where something is mounted: the fifth word of each line of `/proc/self/mountinfo`, proc(5).
-fn mount_points() -> Vec<CString> {
-    let text = file::read(c"/proc/self/mountinfo", usize::MAX).unwrap_or_default();
-    text.split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
-        .filter_map(|point| CString::new(unescape(point)).ok())
-        .collect()
-}
-
-/// Blanks and the like stand as three octal digits after a backslash.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let mut rest = word;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let octal = after.get(..3).filter(|_| byte == b'\\');
-        let value =
-            octal.and_then(|digits| u8::from_str_radix(core::str::from_utf8(digits).ok()?, 8).ok());
-        if let Some(value) = value {
-            plain.push(value);
-            rest = after.get(3..).unwrap_or_default();
-        } else {
-            plain.push(byte);
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mount_point_with_a_blank_is_read() {
-        assert_eq!(unescape(br"/a\040b\134c"), br"/a b\c");
-        assert_eq!(unescape(br"/a\04"), br"/a\04");
-    }
 
     #[test]
     fn only_what_is_in_a_folder_is_below_it() {
         assert!(is_below(c"/run/secrets", c"/run"));
         assert!(!is_below(c"/running", c"/run"));
         assert!(!is_below(c"/run", c"/run"));
-    }
-
-    #[test]
-    fn a_folder_is_cleared_but_for_what_is_mounted_in_it() {
-        let folder = std::env::temp_dir().join(format!("rich-clear-{}", std::process::id()));
-        for name in ["stale/deep", "kept/mounted", "mounted"] {
-            std::fs::create_dir_all(folder.join(name)).unwrap();
-            std::fs::write(folder.join(name).join("file"), "").unwrap();
-        }
-        std::os::unix::fs::symlink("/", folder.join("link")).unwrap();
-        let path = |name: &str| {
-            CString::new(folder.join(name).into_os_string().into_encoded_bytes()).unwrap()
-        };
-        let root = CString::new(folder.clone().into_os_string().into_encoded_bytes()).unwrap();
-        clear(&root, &[path("kept/mounted"), path("mounted")]).unwrap();
-        assert!(folder.join("kept/mounted/file").exists() && folder.join("mounted/file").exists());
-        assert!(!folder.join("stale").exists() && !folder.join("link").is_symlink());
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

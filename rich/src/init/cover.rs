@@ -2,15 +2,18 @@
 
 use alloc::{format, string::String};
 
-use rustix::{io::Errno, mount::mount_bind};
+use rustix::{fs::OFlags, io::Errno, mount::mount_bind};
 
-use crate::{file, service};
+use crate::{file, mounts, service};
 
-/// Puts `text` in the place of the file `folder`/`name`. On a read-only root the new file is
-/// mounted over the old one, which therefore must be there.
+/// Puts `text` in the place of the file `folder`/`name`. On a read-only root, and where the folder
+/// or the file is a volume, which may be the node's own, the new file is mounted over the old one,
+/// which therefore must be there.
 pub(super) fn put(folder: &str, name: &str, mode: u32, text: &[u8]) -> Result<(), Errno> {
-    match file::replace(folder, name, mode, text) {
-        Err(Errno::ROFS) => {}
+    let replaced = mounts::own_folder(folder, OFlags::empty())
+        .and_then(|folder| file::replace_in(folder, name, mode, text));
+    match replaced {
+        Err(Errno::ROFS | Errno::XDEV | Errno::BUSY) => {}
         outcome => return outcome,
     }
     let ours = format!("{}{name}", folder.trim_start_matches('/').replace('/', "-") + "-");

@@ -8,6 +8,7 @@ mod dumb_init;
 mod end;
 mod inittab;
 mod openrc;
+mod rivals;
 mod sbin_init;
 mod services;
 mod systemd;

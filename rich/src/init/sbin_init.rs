@@ -17,7 +17,7 @@ use rustix::{
 use super::{Error, boot, boot_scripts, busybox, openrc, systemd, sysv};
 use crate::{
     Strings, base_name, env as environment,
-    exec::{beside_us, check, explain, find},
+    exec::{beside_us, check_init, explain, find},
     file,
     request::Request,
     service, sys,
@@ -28,7 +28,7 @@ const MODE: RichMode = RichMode::SbinInit;
 
 /// Becomes `/sbin/init`. Comes back only with why not.
 pub(super) fn become_init(request: &Request, env: Strings) -> Error {
-    if let Err(failure) = check(INIT) {
+    if let Err(failure) = check_init(INIT) {
         return Error::Init { mode: MODE, failure };
     }
     if base_name(&real_path()) == b"systemd" {
@@ -101,6 +101,7 @@ fn configure(init: service::Init) -> Result<(), boot::Error> {
 /// Debian's scripts lock here, and the one that would make it is one of those that may not run.
 fn make_lock_folder() -> Result<(), Errno> {
     boot::make_folder(c"/run/lock")?;
-    let folder = open("/run/lock", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = open("/run/lock", flags, Mode::empty())?;
     fchmod(folder, Mode::from_raw_mode(0o1777))
 }

@@ -9,12 +9,13 @@ use rustix::{fs::symlink, io::Errno, termios::isatty};
 use super::{
     Error,
     boot::{self, make_folder},
+    rivals,
 };
 use crate::{
     Strings,
     container::container_id,
     env,
-    exec::{beside_us, check, explain, find},
+    exec::{beside_us, check_init, explain, find},
     file,
     request::Request,
     service::{self, UNIT, output},
@@ -118,7 +119,7 @@ const TMPFILES: &str = "d /tmp 1777 root root -\nd /var/tmp 1777 root root -\n";
 
 /// Becomes systemd, which starts the application as a service. Comes back only with why not.
 pub(super) fn become_init(request: &Request, env: Strings) -> Error {
-    let Some(path) = PLACES.into_iter().find(|path| check(path).is_ok()) else {
+    let Some(path) = PLACES.into_iter().find(|path| check_init(path).is_ok()) else {
         let what = format!(
             "the image has no systemd (looked for {}): install it, or set rich.pouch/mode to \
              dumb-init",
@@ -138,6 +139,9 @@ pub(super) fn boot(path: &CStr, name: &CStr, request: &Request, env: Strings) ->
     }
     if let Err(error) = boot::check_control_groups() {
         return Error::Boot { mode, error };
+    }
+    if let Some(path) = rivals::of(&[UNIT, output::UNIT, FAILED]) {
+        return Error::Boot { mode, error: boot::Error::Rival(path) };
     }
     if let Err(errno) = configure(request) {
         return Error::Boot { mode, error: boot::Error::Prepare("/run/systemd/system", errno) };

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::{Strings, env, file};
+use rustix::fs::OFlags;
+
+use crate::{Strings, env, file, mounts};
 
 /// What a login sets by itself, for the user that logs in, and what a shell lets nobody set.
 const NOT_OURS: [&[u8]; 15] = [
@@ -23,9 +25,16 @@ const NOT_OURS: [&[u8]; 15] = [
     b"SHELLOPTS",
 ];
 
-/// Writes the file. Where the folder is missing or read-only there is none, and that is fine.
+/// Who may read it: in every mode the application's user is the one that we run as, and root may
+/// read everything. A group may have other members.
+const MODE: u32 = 0o600;
+
+/// Writes the file. Where the folder is missing or read-only there is none, and that is fine. It
+/// is never written through a mount: the environment, with its secrets, would lie on the node
+/// after the container, or in another one.
 pub(super) fn write(env: Strings) {
-    let _ = file::replace("/etc/profile.d", "pouchenv.sh", 0o644, &script(env));
+    let _ = mounts::own_folder("/etc/profile.d", OFlags::NOFOLLOW)
+        .and_then(|folder| file::replace_in(folder, "pouchenv.sh", MODE, &script(env)));
 }
 
 fn script(env: Strings) -> Vec<u8> {

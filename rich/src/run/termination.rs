@@ -3,10 +3,8 @@
 use alloc::format;
 use core::ffi::CStr;
 
-use rustix::fs::{Mode, OFlags, open};
-
 use super::{outcome::Failed, output::Tail};
-use crate::file::write_all;
+use crate::file;
 
 /// The longest message that the kubelet reads, bytes (`MaxPodTerminationMessageLogLength` and its
 /// share of a container).
@@ -15,12 +13,10 @@ const LONGEST: usize = 4096;
 /// Leaves the last output of the initscript and the reason of the failure at `path`. The kubelet
 /// makes the file; where there is none, nobody reads it.
 pub(super) fn write(path: &CStr, tail: &Tail, failed: &Failed) {
-    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let Ok(file) = open(path, flags, Mode::empty()) else { return };
     let sentence = format!("rich: {failed}\n");
     let sentence = &sentence.as_bytes()[..sentence.len().min(LONGEST)];
     let mut message = tail.lines(LONGEST - sentence.len());
     message.extend_from_slice(sentence);
     // There is nobody else to tell.
-    let _ = write_all(file, &message);
+    let _ = file::overwrite(path, &message);
 }

@@ -4,20 +4,15 @@
 use alloc::{ffi::CString, format};
 use core::fmt;
 
-use rustix::fs::{Mode, OFlags, open};
-
 use super::Spec;
-use crate::file::write_all;
+use crate::file;
 
 /// Says one sentence.
 pub(super) fn say(sentence: fmt::Arguments<'_>) {
     crate::say!("rich: {sentence}");
     let Ok(spec) = Spec::read() else { return };
-    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
     // The kubelet makes the file; where there is none, nobody reads it.
-    if let Ok(path) = CString::new(spec.termination_log)
-        && let Ok(file) = open(&*path, flags, Mode::empty())
-    {
-        let _ = write_all(file, format!("rich: {sentence}\n").as_bytes());
+    if let Ok(path) = CString::new(spec.termination_log) {
+        let _ = file::overwrite(&path, format!("rich: {sentence}\n").as_bytes());
     }
 }

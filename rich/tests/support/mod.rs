@@ -3,6 +3,8 @@
 #![allow(dead_code)] // Every test file uses a part of it.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+pub(crate) mod image;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -87,7 +89,8 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `rich run`, with a folder for profiles and a termination message of the test's own.
+    /// `rich run`, with a termination message of the test's own. A mount keeps its environment out
+    /// of the machine's own profiles.
     pub(crate) fn run(&self, flags: &[&str], command: &[&str]) -> Command {
         let mut run = self.isolated(&[]);
         run.arg(self.path("rich")).arg("run");
