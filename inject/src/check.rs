@@ -142,6 +142,9 @@ fn forbidding_policy(settings: &Settings, known: &Known) -> Option<&'static str>
     match settings.privileged {
         Privileged::Allow => None,
         Privileged::Labelled if known.namespace.allows_privileged => None,
+        Privileged::Labelled if known.namespace.is_unreadable => {
+            Some("labelled, and the namespace's labels cannot be read now: try again")
+        }
         Privileged::Labelled => {
             Some("labelled, and the namespace lacks the label rich.pouch/allow-privileged=true")
         }

@@ -18,6 +18,8 @@ pub struct Namespace {
     pub allows_privileged: bool,
     /// What Pod Security enforces here, where the namespace says so.
     pub enforces: Option<Level>,
+    /// Whether its labels could not be read: it lets nothing then, and a refusal says why.
+    pub is_unreadable: bool,
 }
 
 /// A level of the Pod Security Standards.
@@ -37,6 +39,12 @@ const ALLOWS_PRIVILEGED: &str = "rich.pouch/allow-privileged";
 const ENFORCES: &str = "pod-security.kubernetes.io/enforce";
 
 impl Namespace {
+    /// One whose labels could not be read.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self { is_unreadable: true, ..Self::default() }
+    }
+
     /// Reads its labels.
     pub fn of<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut namespace = Self::default();

@@ -40,25 +40,31 @@ impl Namespaces {
         Arc::new(Self { api: Api::all(client), known: RwLock::default() })
     }
 
-    /// What the namespace says. One that the watch has not told of may have been made a moment
-    /// ago: the API server is asked. Where it does not answer, the namespace says nothing.
+    /// What the namespace said when the watch last told of it. One that the watch has not told of
+    /// may have been made a moment ago: the API server is asked.
     pub async fn get(&self, name: &str) -> Namespace {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        if let Some(namespace) = known {
-            return namespace;
+        match known {
+            Some(namespace) => namespace,
+            None => self.ask(name).await,
         }
+    }
+
+    /// What the namespace says this moment: the API server is asked, within a second. A watch can
+    /// be behind by minutes, which kube-runtime takes to notice that a connection is dead.
+    pub async fn ask(&self, name: &str) -> Namespace {
         if !is_name(name) {
-            return Namespace::default();
+            return Namespace::unreadable();
         }
         match timeout(PATIENCE, self.api.get(name)).await {
             Ok(Ok(object)) => read(&object.metadata),
             Ok(Err(error)) => {
                 tracing::warn!(namespace = name, %error, "cannot read a namespace");
-                Namespace::default()
+                Namespace::unreadable()
             }
             Err(_) => {
                 tracing::warn!(namespace = name, "the API server does not tell of a namespace");
-                Namespace::default()
+                Namespace::unreadable()
             }
         }
     }

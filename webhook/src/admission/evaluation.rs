@@ -81,7 +81,8 @@ fn evaluate(
         return existing_pod(&outcome, warnings);
     }
     let lookup = std::mem::take(&mut outcome.lookup);
-    Verdict { decision: decide(target, outcome), warnings, lookup }
+    let adds_privilege = !outcome.made_privileged.is_empty();
+    Verdict { decision: decide(target, outcome), warnings, lookup, adds_privilege }
 }
 
 /// A pod's containers cannot change any more, and whoever labels or annotates a pod that was
@@ -157,6 +158,22 @@ mod tests {
         let [mutated, validated] = both(&json!({"object": rich_pod()}));
         assert!(matches!(mutated.decision, Decision::Patch(_)), "{mutated:?}");
         assert_eq!(validated.decision.rules().collect::<Vec<_>>(), ["not-injected"]);
+    }
+
+    #[test]
+    fn privilege_that_is_added_is_told_and_privilege_that_is_there_is_not() {
+        let [dumb_init, _] = both(&json!({"object": rich_pod()}));
+        assert!(!dumb_init.adds_privilege);
+        let mut pod = rich_pod();
+        pod["metadata"]["annotations"]["rich.pouch/mode"] = "systemd".into();
+        let deployment = json!({"metadata": {"name": "app"}, "spec": {"template": pod}});
+        let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+        for request in [json!({"object": pod}), json!({"kind": kind, "object": deployment})] {
+            assert!(both(&request).iter().all(|verdict| verdict.adds_privilege), "{request}");
+        }
+        pod["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+        let [said, _] = both(&json!({"object": pod}));
+        assert!(!said.adds_privilege);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Verdict {
     pub warnings: Vec<String>,
     /// What would have to be found out for a better verdict.
     pub lookup: Lookup,
+    /// Whether the injection makes a container privileged that did not say so itself.
+    pub adds_privilege: bool,
 }
 
 /// Whether an object may be written, and how.
@@ -88,7 +90,7 @@ impl Verdict {
 
 impl From<Decision> for Verdict {
     fn from(decision: Decision) -> Self {
-        Self { decision, warnings: Vec::new(), lookup: Lookup::default() }
+        Self { decision, warnings: Vec::new(), lookup: Lookup::default(), adds_privilege: false }
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use inject::{Known, Settings, Target};
+use inject::{Known, Privileged, Settings, Target};
 use prometheus::Histogram;
 
 use self::{body::Bodies, refusal::Refusal};
@@ -125,20 +125,33 @@ impl Api {
         Ok(answer)
     }
 
-    /// Asks the rules, and asks them again with what a registry says, where that decides.
+    /// Asks the rules. Asks them again with what a registry says, where that decides, and with what
+    /// the namespace says this moment, where its label lets an annotation add privilege.
     async fn judge(&self, question: &Question, request: &admission::Request<'_>) -> Verdict {
         let mut known = Known::default();
         if let Some(namespaces) = &self.namespaces {
             known.namespace = namespaces.get(&request.namespace).await;
         }
-        let verdict = (question.answer)(request, &self.settings, &known);
-        match &self.registry {
-            Some(registry) if !verdict.lookup.is_empty() => {
-                known.entrypoints = registry.resolve(&request.namespace, &verdict.lookup).await;
-                (question.answer)(request, &self.settings, &known)
-            }
-            _ => verdict,
+        let mut verdict = (question.answer)(request, &self.settings, &known);
+        if let Some(registry) = &self.registry
+            && !verdict.lookup.is_empty()
+        {
+            known.entrypoints = registry.resolve(&request.namespace, &verdict.lookup).await;
+            verdict = (question.answer)(request, &self.settings, &known);
         }
+        if verdict.adds_privilege
+            && self.settings.privileged == Privileged::Labelled
+            && let Some(namespaces) = &self.namespaces
+        {
+            // The watch may have missed that the label was taken away. Asked last, as the time
+            // until the object is written counts.
+            let now = namespaces.ask(&request.namespace).await;
+            if now != known.namespace {
+                known.namespace = now;
+                verdict = (question.answer)(request, &self.settings, &known);
+            }
+        }
+        verdict
     }
 
     /// What may be created at the last question is as it should be: a rich pod is injected.
