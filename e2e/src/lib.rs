@@ -25,11 +25,11 @@ pub use namespace::{Namespace, in_labelled_namespace, in_namespace};
 pub use pod::RunningPod;
 pub use registry::Registry;
 pub use release::{
-    RELEASE, RELEASE_NAMESPACE, admin_says, client, metric, release_kubectl, webhook,
-    with_binaries, with_cert_manager, with_certificate, with_client_ca, with_entrypoints,
-    with_privileged, with_workload, without_release, without_webhook,
+    RELEASE, RELEASE_NAMESPACE, admin_says, client, client_of, may, metric, pod_of,
+    release_kubectl, webhook, with_binaries, with_cert_manager, with_certificate, with_client_ca,
+    with_entrypoints, with_privileged, with_workload, without_release, without_webhook,
 };
-pub use served::{served, trusted};
+pub use served::{answers_to, served, trusted};
 
 /// How long a test waits for anything: a loaded machine is slow, an emulated one slower, a broken
 /// product is never right.

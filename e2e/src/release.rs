@@ -6,8 +6,14 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, api::ListParams};
+use k8s_openapi::api::{
+    authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
+    core::v1::{Pod, ServiceAccount},
+};
+use kube::{
+    Api, Client, Config,
+    api::{ListParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +32,36 @@ pub async fn client() -> Client {
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     assert!(std::env::var_os("KUBECONFIG").is_some(), "set KUBECONFIG, or run `make e2e`");
     Client::try_default().await.expect("a client of the cluster")
+}
+
+/// A client of the same cluster that shows a token of this ServiceAccount of the release, and no
+/// certificate: one that is bound to this pod, as a pod's own token is, or to nothing.
+pub async fn client_of(account: &str, pod: Option<&str>) -> Client {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client().await, RELEASE_NAMESPACE);
+    let bound_object_ref = pod.map(|pod| BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(pod.to_owned()),
+        uid: None,
+    });
+    let spec = TokenRequestSpec { bound_object_ref, ..TokenRequestSpec::default() };
+    let request = TokenRequest { spec, ..TokenRequest::default() };
+    let made = accounts.create_token_request(account, &PostParams::default(), &request).await;
+    let token = made.expect("a token request").status.expect("its answer").token;
+    let mut config = Config::infer().await.expect("the cluster that KUBECONFIG names");
+    config.auth_info = serde_json::from_value(json!({"token": token})).expect("a token");
+    Client::try_from(config).expect("a client of the cluster")
+}
+
+/// Whether a ServiceAccount of the release may do this: `kubectl auth can-i ARGUMENTS`.
+pub async fn may(account: &str, arguments: &[&str]) -> bool {
+    let account = format!("--as=system:serviceaccount:{RELEASE_NAMESPACE}:{account}");
+    let said = kubectl(&[&["auth", "can-i", &account], arguments].concat()).await;
+    match said.text.lines().next() {
+        Some("yes") => true,
+        Some(no) if no.starts_with("no") => false,
+        _ => panic!("neither yes nor no: {}", said.text),
+    }
 }
 
 /// `kubectl ARGUMENTS` in the release's namespace, which must succeed.
@@ -124,17 +160,22 @@ pub async fn with_cert_manager(issuer: &str, test: impl AsyncFnOnce()) {
     while_set(&values, &afterwards, test).await;
 }
 
-/// Runs a test while the webhook answers only clients with a certificate of a CA in this ConfigMap,
-/// and the node agent shows the one in this Secret.
-pub async fn with_client_ca(config_map: &str, secret: &str, test: impl AsyncFnOnce()) {
+/// The name in the certificate that the test cluster's API server shows to webhooks.
+const API_SERVER: &str = "kube-apiserver-kubelet-client";
+
+/// Runs a test while the webhook answers only clients with a certificate of a CA in this ConfigMap:
+/// the API server, and the node agent, which has this name and shows the one in this Secret.
+pub async fn with_client_ca(config_map: &str, agent: &str, secret: &str, test: impl AsyncFnOnce()) {
     let values = [
         format!("webhook.clientCAConfigMap={config_map}"),
+        format!("webhook.clientNames={{{API_SERVER},{agent}}}"),
         format!("nodeAgent.clientCertificateSecret={secret}"),
         // The webhook is rolled while the agent asks it for the first time.
         "nodeAgent.interval=1s".to_owned(),
     ];
     let afterwards = [
         "webhook.clientCAConfigMap=",
+        "webhook.clientNames=null",
         "nodeAgent.clientCertificateSecret=",
         "nodeAgent.interval=60s",
     ];
@@ -151,7 +192,8 @@ pub async fn with_workload(group: &str, kind: &str, resource: &str, test: impl A
 }
 
 /// Runs a test while the webhook may ask this registry in place of `localhost`, for which the
-/// test cluster's images are named, by the pull secrets of the pods.
+/// test cluster's images are named, by the pull secrets of the pods. It answers the API server only
+/// then.
 pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {
     const CA: &str = "registry-ca";
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CA},
@@ -164,11 +206,18 @@ pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {
         &mirror,
         &format!("entrypoints.caConfigMap={CA}"),
         "entrypoints.pullSecrets=true",
+        // The cluster's own CA.
+        "webhook.clientCAConfigMap=kube-root-ca.crt",
+        &format!("webhook.clientNames={{{API_SERVER}}}"),
+        "nodeAgent.enabled=false",
     ];
     let afterwards = [
         "entrypoints.registries=null",
         "entrypoints.caConfigMap=",
         "entrypoints.pullSecrets=false",
+        "webhook.clientCAConfigMap=",
+        "webhook.clientNames=null",
+        "nodeAgent.enabled=true",
     ];
     while_set(&values, &afterwards, test).await;
 }
@@ -184,14 +233,21 @@ pub async fn metric(client: &Client, name: &str, labels: &[&str]) -> u64 {
         .sum()
 }
 
+/// A pod of the release's `component`, webhook or node-agent, that is to stay.
+pub async fn pod_of(component: &str) -> Pod {
+    let pods: Api<Pod> = Api::namespaced(client().await, RELEASE_NAMESPACE);
+    let selector = format!("app.kubernetes.io/component={component}");
+    let pods = pods.list(&ListParams::default().labels(&selector)).await.expect("the pods");
+    let mut staying =
+        pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    staying.next().expect("a pod")
+}
+
 /// What a pod of the release's `component`, webhook or node-agent, says at its port for the kubelet
 /// and for Prometheus.
 pub async fn admin_says(component: &str, path: &str) -> String {
     let client = client().await;
-    let pods: Api<Pod> = Api::namespaced(client.clone(), RELEASE_NAMESPACE);
-    let selector = format!("app.kubernetes.io/component={component}");
-    let pods = pods.list(&ListParams::default().labels(&selector)).await.expect("the pods");
-    let pod = pods.items.first().expect("a pod").metadata.name.as_deref().expect("a name");
+    let pod = pod_of(component).await.metadata.name.expect("a name");
     let port = if component == "webhook" { 8080 } else { 8081 };
     let uri = format!("/api/v1/namespaces/{RELEASE_NAMESPACE}/pods/{pod}:{port}/proxy{path}");
     let request = http::Request::get(uri).body(Vec::new()).expect("a request");

@@ -4,8 +4,8 @@
 #![allow(clippy::expect_used, reason = "these are tests")]
 
 use e2e::{
-    RELEASE_NAMESPACE, admin_says, busybox, eventually, in_namespace, kubectl, kubectl_apply,
-    release_kubectl, with_client_ca,
+    RELEASE_NAMESPACE, admin_says, answers_to, busybox, eventually, in_namespace, kubectl,
+    kubectl_apply, release_kubectl, with_client_ca,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -13,6 +13,7 @@ use rcgen::{
 use serde_json::{Value, json};
 
 const NAME: &str = "e2e-clients";
+const AGENT: &str = "node-agent";
 /// The webhook, as the API server reaches it for somebody else.
 const PROXY: &str =
     "/api/v1/namespaces/rich-pouch/services/https:rich-pouch-webhook:443/proxy/mutate";
@@ -28,17 +29,23 @@ async fn cluster_ca() -> String {
     release_kubectl(&arguments).await
 }
 
-/// A CA for the agents alone, and a certificate of it with its key, in PEM.
-fn agents() -> (String, String, String) {
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+/// A CA beside the cluster's.
+fn another_ca() -> Authority {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
-    let authority = CertifiedIssuer::self_signed(params, key).expect("a CA");
+    CertifiedIssuer::self_signed(params, key).expect("a CA")
+}
+
+/// A certificate of it for a client of this name, and its key, in PEM.
+fn client(authority: &Authority, name: &str) -> [String; 2] {
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(["node-agent".to_owned()]).expect("a name");
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    (authority.pem(), certificate.pem(), key.serialize_pem())
+    let certificate = params.signed_by(&key, authority).expect("a certificate");
+    [certificate.pem(), key.serialize_pem()]
 }
 
 async fn agent_saw_a_refusal() -> Option<()> {
@@ -48,8 +55,9 @@ async fn agent_saw_a_refusal() -> Option<()> {
 
 #[tokio::test]
 async fn a_webhook_that_asks_for_a_certificate_answers_the_api_server_and_no_stranger() {
-    let (authority, certificate, key) = agents();
-    let authorities = format!("{}\n{authority}", cluster_ca().await);
+    let authority = another_ca();
+    let [certificate, key] = client(&authority, AGENT);
+    let authorities = format!("{}\n{}", cluster_ca().await, authority.pem());
     created(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME},
                    "data": {"ca.crt": authorities}}))
     .await;
@@ -58,7 +66,7 @@ async fn a_webhook_that_asks_for_a_certificate_answers_the_api_server_and_no_str
                    "stringData": {"tls.crt": certificate, "tls.key": key}}))
     .await;
     in_namespace(async |ns| {
-        with_client_ca(NAME, NAME, async || {
+        with_client_ca(NAME, AGENT, NAME, async || {
             ns.accepts(&busybox(&["true"]).rich("mode", "dumb-init")).await;
             let wrong = busybox(&["true"]).rich("initscript", "/prepare.sh");
             ns.refuses(&wrong, "can only be used along with rich mode").await;
@@ -66,6 +74,10 @@ async fn a_webhook_that_asks_for_a_certificate_answers_the_api_server_and_no_str
             let said = kubectl(&["get", "--raw", PROXY]).await;
             assert!(said.text.contains("error trying to reach service"), "{}", said.text);
             eventually("the agent's certificate is taken", agent_saw_a_refusal).await;
+            // Its CA has given certificates to others as well.
+            assert!(answers_to(&certificate, &key).await);
+            let [certificate, key] = client(&authority, "system:node:rich-pouch");
+            assert!(!answers_to(&certificate, &key).await);
         })
         .await;
     })

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum, builder::NonEmptyStringValueParser};
 use contract::parse_duration;
 use tracing::level_filters::LevelFilter;
 
@@ -50,10 +50,22 @@ pub struct ServerArguments {
     )]
     pub admin_listen: SocketAddr,
 
-    /// Answer only clients with a certificate of a CA in this file, in PEM; the API server then
-    /// needs one
-    #[arg(long, env = "RICH_POUCH_CLIENT_CA_FILE", value_name = "FILE")]
+    /// Answer only clients with a certificate of a CA in this file, in PEM, and with one of the
+    /// names in --client-name; the API server then needs one
+    #[arg(long, env = "RICH_POUCH_CLIENT_CA_FILE", value_name = "FILE", requires = "client_names")]
     pub client_ca_file: Option<PathBuf>,
+
+    /// A client that is answered, by the common name or a DNS name of its certificate; once for
+    /// each, or with commas between them
+    #[arg(
+        long = "client-name",
+        env = "RICH_POUCH_CLIENT_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "client_ca_file",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub client_names: Vec<String>,
 
     /// Connections at once; more wait
     #[arg(
@@ -175,5 +187,19 @@ mod tests {
         assert!(parse(&["--namespace=rich", "--tls-key-file=a"]).is_err());
         assert!(parse(&["--namespace=rich", "--shutdown-delay=10"]).is_err());
         assert!(parse(&["--namespace=rich", "--shutdown-delay=0s"]).is_ok());
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_ca_and_its_name() {
+        let parse = |arguments: &[&str]| {
+            let all = [&["rich-pouch-webhook", "--namespace=rich"], arguments].concat();
+            Arguments::try_parse_from(all).map(|it| it.server.client_names)
+        };
+        let both = ["--client-ca-file=a", "--client-name=api", "--client-name=agent"];
+        assert_eq!(parse(&both).unwrap(), ["api", "agent"]);
+        for incomplete in [&["--client-ca-file=a"][..], &["--client-name=api"]] {
+            assert_eq!(parse(incomplete).unwrap_err().exit_code(), 2, "{incomplete:?}");
+        }
+        assert!(parse(&["--client-ca-file=a", "--client-name="]).is_err());
     }
 }

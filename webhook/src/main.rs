@@ -92,7 +92,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     let api = api.router();
     let clients = match server.client_ca_file {
-        Some(file) => Some(clients(file, &provider, client_complaint)?),
+        Some(file) => Some(clients(file, server.client_names, &provider, client_complaint)?),
         None => None,
     };
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver), clients)?;
@@ -112,10 +112,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 fn clients(
     file: PathBuf,
+    names: Vec<String>,
     provider: &Arc<CryptoProvider>,
     complaint: Complaint,
 ) -> Result<Arc<dyn ClientCertVerifier>, clients::Error> {
-    let clients = Arc::new(Clients::read(file, Arc::clone(provider))?);
+    let clients = Arc::new(Clients::read(file, names, Arc::clone(provider))?);
     task::spawn(Arc::clone(&clients).run(complaint));
     Ok(clients)
 }

@@ -10,7 +10,8 @@ use std::{
 
 use axum::{Router, routing::get};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
 };
 use rustls::{
     ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
@@ -175,39 +176,69 @@ async fn a_client_that_trusts_the_ca_is_answered_over_both_versions() {
     assert!(connect(running.address, &stranger, &TLS13).await.is_err());
 }
 
-/// A CA of clients, and a certificate of it with its key, in PEM.
-fn client() -> (String, [String; 2]) {
+/// A CA of clients.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate of it for a client with this common name, or else this DNS name, and its key, in
+/// PEM.
+fn client(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    common: Option<&str>,
+    alternative: &str,
+) -> [String; 2] {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+    let mut params = CertificateParams::new([alternative.to_owned()]).unwrap();
+    if let Some(name) = common {
+        params.distinguished_name.push(DnType::CommonName, name);
+    }
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let certificate = params.signed_by(&key, &authority).unwrap();
-    (authority.pem(), [certificate.pem(), key.serialize_pem()])
+    let certificate = params.signed_by(&key, authority).unwrap();
+    [certificate.pem(), key.serialize_pem()]
+}
+
+/// Whether a client with this certificate is answered. By TLS 1.3 it is done before the server has
+/// looked at that.
+async fn is_answered(
+    running: &Running,
+    trusted: &Material,
+    version: &'static SupportedProtocolVersion,
+    client: Option<&[String; 2]>,
+) -> bool {
+    let pem = client.map(|pem| pem.each_ref().map(String::as_str));
+    let answer = async {
+        let mut stream = connect_as(running.address, trusted, version, pem).await?;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await?;
+        io::Result::Ok(head == *b"HTTP/1.1 200")
+    };
+    answer.await.unwrap_or(false)
 }
 
 #[tokio::test]
-async fn only_clients_of_the_given_ca_are_answered_where_one_is_given() {
-    let ((authority, client), (_, stranger)) = (client(), client());
+async fn only_clients_of_the_given_ca_with_a_given_name_are_answered_where_one_is_given() {
+    let authority = authority();
     let file = std::env::temp_dir().join(format!("rich-pouch-tls-{}", std::process::id()));
-    std::fs::write(&file, authority).unwrap();
-    let clients = Arc::new(Clients::read(file.clone(), provider()).unwrap());
+    std::fs::write(&file, authority.pem()).unwrap();
+    let names = ["api".to_owned(), "agent.example".to_owned()];
+    let clients = Arc::new(Clients::read(file.clone(), names.into(), provider()).unwrap());
     std::fs::remove_file(file).unwrap();
     let (running, material) = start_for(Limits::new(16), Some(clients)).await;
+    let by_common_name = client(&authority, Some("api"), "other.example");
+    let by_dns_name = client(&authority, None, "agent.example");
+    // Such as a kubelet, whose certificate is of the cluster's CA.
+    let of_another_name = client(&authority, Some("system:node:n1"), "n1.agent.example");
+    let of_another_ca = client(&self::authority(), Some("api"), "agent.example");
     for version in [&TLS12, &TLS13] {
-        let pem = client.each_ref().map(String::as_str);
-        let connection = connect_as(running.address, &material, version, Some(pem));
-        let mut stream = connection.await.unwrap();
-        assert!(ask(&mut stream, "/", "here").await.starts_with("HTTP/1.1 200"));
-        for refused in [None, Some(stranger.each_ref().map(String::as_str))] {
-            // By TLS 1.3 the client is done before the server has looked at its certificate.
-            let refusal = async {
-                let mut stream = connect_as(running.address, &material, version, refused).await?;
-                stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await?;
-                stream.read(&mut [0; 1024]).await
-            };
-            assert!(refusal.await.is_err());
+        for answered in [&by_common_name, &by_dns_name] {
+            assert!(is_answered(&running, &material, version, Some(answered)).await);
+        }
+        for refused in [None, Some(&of_another_name), Some(&of_another_ca)] {
+            assert!(!is_answered(&running, &material, version, refused).await, "{refused:?}");
         }
     }
 }

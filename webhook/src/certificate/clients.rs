@@ -1,10 +1,13 @@
-//! Which clients are answered, where not all are: those with a certificate of a CA in a file.
+//! Which clients are answered, where not all are: those with a certificate of a CA in a file and a
+//! name in a list. A CA alone says too little: that of a cluster gives certificates to kubelets and
+//! to users whose CertificateSigningRequest was approved.
 
 use std::{fmt, fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
+    SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, UnixTime, pem::PemObject},
@@ -14,8 +17,9 @@ use rustls::{
     },
 };
 use tokio::time::sleep;
+use x509_parser::extensions::GeneralName;
 
-use super::complaint::Complaint;
+use super::{complaint::Complaint, validity::parse};
 
 /// How soon other CAs are noticed. By content, as [`super::files`] does it.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -57,9 +61,11 @@ pub enum Error {
     },
 }
 
-/// Lets those clients ask that a CA in a file has given a certificate, and follows the file.
+/// Lets those clients ask that a CA in a file has given a certificate for one of these names, and
+/// follows the file.
 pub struct Clients {
     path: PathBuf,
+    names: Vec<String>,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<Current>,
 }
@@ -70,10 +76,14 @@ struct Current {
 }
 
 impl Clients {
-    /// Reads the file for the first time.
-    pub fn read(path: PathBuf, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
+    /// Reads the file for the first time. Without a name nobody is answered.
+    pub fn read(
+        path: PathBuf,
+        names: Vec<String>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, Error> {
         let current = Current::read(&path, &provider)?;
-        Ok(Self { path, provider, current: ArcSwap::from_pointee(current) })
+        Ok(Self { path, names, provider, current: ArcSwap::from_pointee(current) })
     }
 
     /// Looks at the file again and again. What cannot be used leaves the old in its place.
@@ -95,6 +105,35 @@ impl Clients {
         }
         Ok(())
     }
+
+    /// Whether one of the certificate's names is in the list.
+    fn is_listed(&self, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
+        let shown = names(certificate).ok_or(CertificateError::BadEncoding)?;
+        if shown.iter().any(|name| self.names.contains(name)) {
+            return Ok(());
+        }
+        // A CA that is trusted has signed it: nobody fills the log with what they like.
+        tracing::warn!(
+            names = shown.join(","),
+            "refused a client whose certificate has no name of --client-name"
+        );
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+}
+
+/// What a certificate calls its client: the last common name, which is the one that Kubernetes goes
+/// by (Go's `pkix.Name`), and the DNS names. Nothing where they cannot be read.
+fn names(certificate: &[u8]) -> Option<Vec<String>> {
+    let certificate = parse(certificate).ok()?;
+    let common = certificate.subject().iter_common_name().last();
+    let common = common.map(|name| name.as_str()).transpose().ok()?;
+    let alternative = certificate.subject_alternative_name().ok()?;
+    let alternative = alternative.iter().flat_map(|extension| &extension.value.general_names);
+    let dns = alternative.filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(*name),
+        _ => None,
+    });
+    Some(common.into_iter().chain(dns).map(str::to_owned).collect())
 }
 
 impl Current {
@@ -133,7 +172,10 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, TlsError> {
-        self.current.load().verifier.verify_client_cert(end_entity, intermediates, now)
+        let verified =
+            self.current.load().verifier.verify_client_cert(end_entity, intermediates, now)?;
+        self.is_listed(end_entity)?;
+        Ok(verified)
     }
 
     fn verify_tls12_signature(
@@ -163,6 +205,8 @@ impl ClientCertVerifier for Clients {
 mod tests {
     use std::time::SystemTime;
 
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
     use super::*;
     use crate::certificate::authority::Material;
 
@@ -170,7 +214,7 @@ mod tests {
     fn other_cas_are_trusted_and_a_broken_file_leaves_the_old() {
         let file = std::env::temp_dir().join(format!("rich-pouch-clients-{}", std::process::id()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let read = || Clients::read(file.clone(), Arc::clone(&provider));
+        let read = || Clients::read(file.clone(), vec!["a".to_owned()], Arc::clone(&provider));
         assert!(read().unwrap_err().to_string().starts_with("cannot read the clients' CAs in /"));
         fs::write(&file, "").unwrap();
         assert!(read().unwrap_err().to_string().starts_with("cannot trust the clients' CAs in /"));
@@ -188,5 +232,24 @@ mod tests {
         clients.pass().unwrap();
         assert_eq!(clients.current.load().file, second);
         fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn a_client_is_called_by_its_last_common_name_and_its_dns_names() {
+        let made = |common: &[&str], alternative: &[&str]| {
+            let alternative: Vec<_> = alternative.iter().map(|name| (*name).to_owned()).collect();
+            let mut params = CertificateParams::new(alternative).unwrap();
+            params.distinguished_name = DistinguishedName::new();
+            for name in common {
+                params.distinguished_name.push(DnType::CommonName, *name);
+            }
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            names(certificate.der()).unwrap()
+        };
+        assert_eq!(made(&["api"], &[]), ["api"]);
+        assert_eq!(made(&[], &["api.example", "10.0.0.1"]), ["api.example"]);
+        assert_eq!(made(&["api"], &["a", "b"]), ["api", "a", "b"]);
+        assert_eq!(made(&[], &[]), [""; 0]);
+        assert_eq!(names(b"no certificate"), None);
     }
 }
