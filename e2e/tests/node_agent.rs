@@ -1,24 +1,12 @@
-//! The node agent provisions its node and watches that wrong combinations are refused.
+//! The node agent watches that wrong combinations are refused, and has no right that it does not need
+//! for that.
 
 #![allow(clippy::expect_used, reason = "these are tests")]
 
-use e2e::{admin_says, client, eventually};
-use k8s_openapi::api::core::v1::Node;
-use kube::{Api, api::ListParams};
+use e2e::{admin_says, eventually, may, release_kubectl};
+use serde_json::Value;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-#[tokio::test]
-async fn a_provisioned_node_is_labelled_ready_with_the_version() {
-    let nodes: Api<Node> = Api::all(client().await);
-    let label = contract::names::NODE_READY;
-    eventually("every node is labelled", async || {
-        let nodes = nodes.list(&ListParams::default()).await.ok()?.items;
-        let version = |node: &Node| node.metadata.labels.as_ref()?.get(label).cloned();
-        nodes.iter().all(|node| version(node).as_deref() == Some(VERSION)).then_some(())
-    })
-    .await;
-}
+const ACCOUNT: &str = "rich-pouch-node-agent";
 
 #[tokio::test]
 async fn the_agent_saw_the_webhook_refuse_an_initscript_without_a_mode() {
@@ -28,4 +16,41 @@ async fn the_agent_saw_the_webhook_refuse_an_initscript_without_a_mode() {
         metrics.lines().any(|line| line == row).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_need_not_provision_has_neither_root_nor_the_host_nor_its_node() {
+    let arguments = ["get", "daemonset", ACCOUNT, "--output=json"];
+    let daemons: Value = serde_json::from_str(&release_kubectl(&arguments).await).expect("JSON");
+    let spec = &daemons["spec"]["template"]["spec"];
+    assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{spec}");
+    for volume in spec["volumes"].as_array().into_iter().flatten() {
+        assert_eq!(volume["hostPath"], Value::Null, "{volume}");
+    }
+    let ready = admin_says("node-agent", "/readyz").await;
+    assert!(ready.contains("this agent does not provision"), "{ready}");
+    for verb in ["get", "list", "patch", "update"] {
+        assert!(!may(ACCOUNT, &[verb, "nodes"]).await, "{verb}");
+    }
+}
+
+#[tokio::test]
+async fn the_agent_may_write_events_about_nodes_and_read_three_objects() {
+    let registrations =
+        ["mutatingwebhookconfigurations/rich-pouch", "validatingwebhookconfigurations/rich-pouch"];
+    assert!(may(ACCOUNT, &["create", "events", "--namespace=default"]).await);
+    assert!(may(ACCOUNT, &["get", "services/rich-pouch-webhook", "--namespace=rich-pouch"]).await);
+    for registration in registrations {
+        assert!(may(ACCOUNT, &["get", registration]).await);
+        assert!(!may(ACCOUNT, &["patch", registration]).await);
+    }
+    for more in [
+        ["create", "events", "--namespace=rich-pouch"],
+        ["create", "events", "--all-namespaces"],
+        ["get", "services/kubernetes", "--namespace=default"],
+        ["get", "secrets", "--namespace=rich-pouch"],
+        ["get", "pods", "--all-namespaces"],
+    ] {
+        assert!(!may(ACCOUNT, &more).await, "{more:?}");
+    }
 }

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_path_is_answered() {
-        let status = Status::new().unwrap();
+        let status = Status::new(true).unwrap();
         let code = |method: Method, path: &str| {
             let request = Request::builder().method(method).uri(path).body(()).unwrap();
             answer(&request, &status).status().as_u16()

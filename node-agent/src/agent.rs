@@ -1,7 +1,9 @@
-//! The two things that the agent does for ever: keep the node ready, and probe the webhook.
+//! The two things that the agent does for ever: keep the node ready, where it is to provision it,
+//! and probe the webhook.
 
 use std::{
     convert::Infallible,
+    future::pending,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,8 +25,8 @@ const WELL: &str = "the webhook refused a pod with an initscript and no mode, as
 /// The parts, joined.
 #[derive(Clone)]
 pub struct Agent {
-    /// What is to be on the host.
-    pub binaries: Arc<Binaries>,
+    /// What is to be on the host; nothing where the agent does not provision.
+    pub binaries: Option<Arc<Binaries>>,
     /// Who is told that it is.
     pub node: Node,
     /// Who is asked.
@@ -39,7 +41,9 @@ impl Agent {
     /// Provisions for the first time. Where that fails the Node does not keep a label that is
     /// not true, and the agent is not to go on: the kubelet shows that it does not start.
     pub async fn start(&self) -> Result<(), ProvisionError> {
-        let binaries = Arc::clone(&self.binaries);
+        let Some(binaries) = self.binaries.clone() else {
+            return Ok(());
+        };
         let outcome = blocking(move || {
             binaries.clean()?;
             binaries.provision()
@@ -59,8 +63,12 @@ impl Agent {
         }
     }
 
-    /// Verifies, heals and labels, every interval and sooner after a failure.
+    /// Verifies, heals and labels, every interval and sooner after a failure; does nothing where
+    /// the agent does not provision.
     pub async fn keep_ready(&self) -> Infallible {
+        let Some(binaries) = &self.binaries else {
+            return pending().await;
+        };
         let mut backoff = Backoff::new(self.interval);
         let mut provisioned = true;
         let mut told = None;
@@ -72,12 +80,11 @@ impl Agent {
                 tracing::info!(ready, version = VERSION, "the Node's label says so");
             }
             sleep(backoff.after(provisioned && labelled)).await;
-            provisioned = self.heal().await;
+            provisioned = self.heal(Arc::clone(binaries)).await;
         }
     }
 
-    async fn heal(&self) -> bool {
-        let binaries = Arc::clone(&self.binaries);
+    async fn heal(&self, binaries: Arc<Binaries>) -> bool {
         match blocking(move || binaries.provision()).await {
             Ok(faults) => {
                 for fault in &faults {

@@ -5,21 +5,17 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
-/// Provisions the binaries of Rich Pouch on this node, labels the node when they are there, and
-/// checks that the webhook refuses what it must.
+/// Checks from this node that the webhook of Rich Pouch refuses what it must. With --host-dir it
+/// also provisions the binaries on the node, and labels the node when they are there.
 #[derive(Debug, Parser)]
 #[command(name = "rich-pouch-node-agent", version)]
 pub struct Args {
-    /// Where the host's folder for the binaries is mounted.
-    #[arg(
-        long,
-        env = "RICH_POUCH_HOST_DIR",
-        value_name = "FOLDER",
-        default_value = "/opt/rich-pouch"
-    )]
-    pub host_dir: PathBuf,
+    /// Provision the binaries here, where the host's folder for them is mounted, and label the
+    /// node; without it the agent does neither, and needs no right over nodes.
+    #[arg(long, env = "RICH_POUCH_HOST_DIR", value_name = "FOLDER")]
+    pub host_dir: Option<PathBuf>,
 
-    /// The binary that is installed.
+    /// The binary that is installed with --host-dir.
     #[arg(
         long,
         env = "RICH_POUCH_SOURCE",
@@ -102,7 +98,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_documentation() {
         let args = Args::try_parse_from(["agent", "--node-name=n1"]).unwrap();
-        assert_eq!(args.host_dir, PathBuf::from("/opt/rich-pouch"));
+        assert_eq!(args.host_dir, None);
         assert_eq!(args.source, PathBuf::from("/rich"));
         assert_eq!(args.registration_name, "rich-pouch");
         assert_eq!(args.admin_listen, "0.0.0.0:8081".parse().unwrap());

@@ -1,11 +1,13 @@
-//! The node agent of Rich Pouch: one per node, run by a DaemonSet as root without any capability.
+//! The node agent of Rich Pouch: one per node, run by a DaemonSet. It runs as nobody, or as root
+//! without any capability where it provisions.
 //!
 //! In this order:
 //!
-//! 1. It provisions `rich` and the link `dumb-init` in a versioned folder of the host and verifies
-//!    them by digest ([`provision`]); every interval again, and heals what was changed or deleted.
-//! 2. It labels its own Node `rich.pouch/ready=<version>` ([`node`]), and takes the label off
-//!    when the binaries cannot be healed.
+//! 1. With `--host-dir` it provisions `rich` and the link `dumb-init` in a versioned folder of the
+//!    host and verifies them by digest ([`provision`]); every interval again, and heals what was
+//!    changed or deleted.
+//! 2. With `--host-dir` it labels its own Node `rich.pouch/ready=<version>` ([`node`]), and takes
+//!    the label off when the binaries cannot be healed.
 //! 3. It asks the webhook, reached as the API server reaches it, to admit a pod that must be
 //!    refused ([`probe`]): at the start and every interval. The outcome is a metric, a log line
 //!    and an Event on the Node when it changes. The agent's readiness does not depend on it: an

@@ -62,12 +62,14 @@ async fn work(args: Args) -> Result<Infallible, String> {
         log_level: _,
     } = args;
     let client = cluster::connect().await.map_err(|error| error.to_string())?;
-    let binaries = Binaries::read(source, host_dir, VERSION).map_err(|error| error.to_string())?;
+    let binaries = host_dir.map(|host_dir| Binaries::read(source, host_dir, VERSION).map(Arc::new));
+    let binaries = binaries.transpose().map_err(|error| error.to_string())?;
+    let status = Status::new(binaries.is_some()).map_err(|error| error.to_string())?;
     let agent = Agent {
-        binaries: Arc::new(binaries),
+        binaries,
         node: Node::new(client.clone(), node_name),
         probe: Probe::new(client, registration_name, client_cert_file.zip(client_key_file)),
-        status: Arc::new(Status::new().map_err(|error| error.to_string())?),
+        status: Arc::new(status),
         interval,
     };
     let listener = TcpListener::bind(admin_listen)

@@ -33,7 +33,7 @@ pub struct NodeError {
 
 fn advice(error: &kube::Error) -> &'static str {
     match error {
-        kube::Error::Api(status) if status.code == 403 => "; give the agent its ClusterRole",
+        kube::Error::Api(status) if status.code == 403 => "; the permission comes with the chart",
         kube::Error::Api(status) if status.code == 404 => "; check --node-name",
         _ => "; it is tried again",
     }

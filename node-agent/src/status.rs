@@ -13,6 +13,8 @@ use crate::{VERSION, probe::Outcome};
 
 /// Shared by the tasks that find out and the port that tells.
 pub struct Status {
+    /// Whether the agent provisions its node.
+    provisions: bool,
     words: Mutex<Words>,
     registry: Registry,
     provisioned: IntGauge,
@@ -31,21 +33,25 @@ struct Words {
 }
 
 impl Status {
-    /// Nothing is known yet. It fails only where a name here is none to Prometheus.
-    pub fn new() -> Result<Self, Error> {
+    /// Nothing is known yet. Where the agent does not provision its node, there is nothing to wait
+    /// for, and no metric about it. It fails only where a name here is none to Prometheus.
+    pub fn new(provisions: bool) -> Result<Self, Error> {
         let registry = Registry::new_custom(Some("rich_pouch_node_agent".to_owned()), None)?;
         let build = Opts::new("build_info", "The agent's version").const_label("version", VERSION);
         register(&registry, IntGauge::with_opts(build)?)?.set(1);
-        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
-        let counter = |name, help| register(&registry, IntCounter::new(name, help)?);
+        // About the node; an alert about what nobody does would be a false one.
+        let node = if provisions { registry.clone() } else { Registry::new() };
+        let gauge = |name, help| register(&node, IntGauge::new(name, help)?);
+        let counter = |name, help| register(&node, IntCounter::new(name, help)?);
         let probe = Opts::new(
             "admission_probe",
             "How the webhook last answered a pod that it must refuse: 1 for that outcome",
         );
         let status = Self {
+            provisions,
             words: Mutex::new(Words {
-                binaries: Some("not yet provisioned".to_owned()),
-                label: Some("not yet set".to_owned()),
+                binaries: provisions.then(|| "not yet provisioned".to_owned()),
+                label: provisions.then(|| "not yet set".to_owned()),
                 probe: "not yet asked".to_owned(),
             }),
             provisioned: gauge(
@@ -128,13 +134,13 @@ impl Status {
         self.words(|words| {
             let ready = words.binaries.is_none() && words.label.is_none();
             let line = |wrong: &Option<String>| wrong.clone().unwrap_or_else(|| "ok".to_owned());
-            let text = format!(
-                "binaries {VERSION}: {}\nnode label: {}\nadmission probe (does not count): {}\n",
-                line(&words.binaries),
-                line(&words.label),
-                words.probe
-            );
-            (ready, text)
+            let node = if self.provisions {
+                let (binaries, label) = (line(&words.binaries), line(&words.label));
+                format!("binaries {VERSION}: {binaries}\nnode label: {label}\n")
+            } else {
+                "binaries: this agent does not provision\n".to_owned()
+            };
+            (ready, format!("{node}admission probe (does not count): {}\n", words.probe))
         })
     }
 
@@ -159,7 +165,7 @@ mod tests {
 
     #[test]
     fn ready_is_provisioned_and_labelled_whatever_the_webhook_says() {
-        let status = Status::new().unwrap();
+        let status = Status::new(true).unwrap();
         assert!(!status.ready().0);
         status.provisioned(None);
         assert!(!status.ready().0);
@@ -179,8 +185,22 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_does_not_provision_is_ready_and_has_no_metric_about_it() {
+        let status = Status::new(false).unwrap();
+        let (ready, text) = status.ready();
+        assert!(ready, "{text}");
+        assert!(text.contains("does not provision"), "{text}");
+        status.probed(Outcome::Refused, String::new());
+        let text = status.metrics().unwrap();
+        assert!(text.contains("admission_probe{outcome=\"refused\"} 1\n"), "{text}");
+        for absent in ["provisioned", "labelled", "healed_total", "api_errors_total"] {
+            assert!(!text.contains(absent), "{absent} in {text}");
+        }
+    }
+
+    #[test]
     fn the_metrics_tell_one_outcome() {
-        let status = Status::new().unwrap();
+        let status = Status::new(true).unwrap();
         status.probed(Outcome::Unreachable, String::new());
         status.probed(Outcome::Refused, String::new());
         status.healed(2);

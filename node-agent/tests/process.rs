@@ -116,18 +116,38 @@ fn page(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     Some((status, body.to_owned()))
 }
 
-#[test]
-fn it_provisions_and_says_so_while_the_api_server_is_away() {
-    let place = Place::new("serve");
+/// Starts it, and waits until its first probe has failed, as there is no API server.
+fn probing(mut command: Command) -> (Child, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let child = place.command().arg(format!("--admin-listen={address}")).spawn().unwrap();
+    let child = command.arg(format!("--admin-listen={address}")).spawn().unwrap();
     wait_for("the admin port answers", || page(address, "/livez").is_some());
     wait_for("a probe has failed", || {
         let (_, metrics) = page(address, "/metrics").unwrap();
         metrics.contains("admission_probe{outcome=\"unknown\"} 1")
     });
+    (child, address)
+}
+
+#[test]
+fn without_a_host_folder_it_probes_and_touches_no_node() {
+    let place = Place::new("probe");
+    let mut command = place.command();
+    // It needs no binary to install either.
+    command.env_remove("RICH_POUCH_HOST_DIR").env("RICH_POUCH_SOURCE", "/no/such");
+    let (child, address) = probing(command);
+    let (status, why) = page(address, "/readyz").unwrap();
+    assert_eq!(status, 200, "{why}");
+    assert!(why.contains("does not provision"), "{why}");
+    assert_eq!(signalled(child, "-TERM").status.code(), Some(0));
+    assert_eq!(entries(&place.0.join("opt")), 0);
+}
+
+#[test]
+fn it_provisions_and_says_so_while_the_api_server_is_away() {
+    let place = Place::new("serve");
+    let (child, address) = probing(place.command());
     assert_eq!(page(address, "/livez").unwrap().0, 200);
     let (status, why) = page(address, "/readyz").unwrap();
     assert_eq!(status, 503);

@@ -22,6 +22,13 @@
 {{ include "rich-pouch.name" . }}-node-agent
 {{- end }}
 
+{{/* Not empty where the node agent provisions its node: it then needs the host and the Node. */}}
+{{- define "rich-pouch.nodeAgent.provisions" -}}
+{{- if eq .Values.binaries "node" -}}
+true
+{{- end -}}
+{{- end }}
+
 {{- define "rich-pouch.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
