@@ -35,7 +35,8 @@ e2e: ## end-to-end tests on the test cluster, which must be up
 	e2e/run
 
 e2e-v2: ## those that are about the node, on one with control groups of version 2, which it starts
-	E2E_NODE=v2 e2e/run --test machine --test initscript --test systemd --test sbin_init --test orphans
+	E2E_NODE=v2 e2e/run --test machine --test initscript --test systemd --test sbin_init --test orphans \
+	  --test network_policy
 
 fuzz: ## what the webhook reads from anybody, ten minutes each target
 	fuzz/run

@@ -27,7 +27,8 @@ pub use registry::Registry;
 pub use release::{
     RELEASE, RELEASE_NAMESPACE, admin_says, client, client_of, may, metric, pod_of,
     release_kubectl, webhook, with_binaries, with_cert_manager, with_certificate, with_client_ca,
-    with_entrypoints, with_privileged, with_workload, without_release, without_webhook,
+    with_entrypoints, with_network_policy, with_privileged, with_webhook_on_the_second_node,
+    with_workload, without_release, without_webhook,
 };
 pub use served::{answers_to, served, trusted};
 

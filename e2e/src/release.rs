@@ -17,7 +17,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    Registry,
+    Node, Registry,
     kubectl::{cluster, kubectl, kubectl_apply},
 };
 
@@ -82,8 +82,9 @@ async fn helm(arguments: &[&str]) -> String {
 
 /// Changes values of the release as an operator does, and waits until it is so.
 async fn helm_set(values: &[&str]) {
-    let mut arguments =
-        vec!["upgrade", RELEASE, CHART, "--reset-then-reuse-values", "--wait", "--timeout", "2m"];
+    let patience = format!("{}m", 2 * Node::tested().slowness());
+    let mut arguments = vec!["upgrade", RELEASE, CHART, "--reset-then-reuse-values", "--wait"];
+    arguments.extend(["--timeout", &patience]);
     // caBundle is the webhook's; Helm leaves it alone but where the values give another.
     if values.iter().any(|value| value.starts_with("webhook.certificate.caBundle")) {
         arguments.push("--force-conflicts");
@@ -218,6 +219,37 @@ pub async fn with_entrypoints(registry: &Registry, test: impl AsyncFnOnce()) {
         "webhook.clientCAConfigMap=",
         "webhook.clientNames=null",
         "nodeAgent.enabled=true",
+    ];
+    while_set(&values, &afterwards, test).await;
+}
+
+/// Runs a test while the webhook is one replica on the second node, and may ask this registry.
+pub async fn with_webhook_on_the_second_node(registry: &str, test: impl AsyncFnOnce()) {
+    let values = [
+        "webhook.replicas=1",
+        "webhook.nodeSelector.rich-pouch\\.test/cgroup=v2",
+        "webhook.tolerations[0].operator=Exists",
+        "webhook.timeoutSeconds=30",
+        &format!("entrypoints.registries[0].host={registry}"),
+    ];
+    let afterwards = [
+        "webhook.replicas=2",
+        "webhook.nodeSelector=null",
+        "webhook.tolerations=null",
+        "webhook.timeoutSeconds=5",
+        "entrypoints.registries=null",
+    ];
+    while_set(&values, &afterwards, test).await;
+}
+
+/// Runs a test while these fields of the chart's `networkPolicy` have these values.
+pub async fn with_network_policy(values: &[&str], test: impl AsyncFnOnce()) {
+    let values: Vec<String> = values.iter().map(|it| format!("networkPolicy.{it}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let afterwards = [
+        "networkPolicy.enabled=true",
+        "networkPolicy.apiServer=null",
+        "networkPolicy.metrics=null",
     ];
     while_set(&values, &afterwards, test).await;
 }

@@ -1,7 +1,7 @@
 # Building the cluster's programs from the pinned Go modules in modules/, into the cache.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
-modules=(kubernetes containerd runc etcd coredns cni cri-tools helm cert-manager forward)
+modules=(kubernetes containerd runc etcd coredns cni cri-tools helm cert-manager network-policies forward)
 
 # How each module is built, run in its folder: recipe_MODULE OUT puts its programs into OUT. A recipe's text is part
 # of its module's key, so changing one builds that module anew and no other. Versions come from go.mod.
@@ -41,6 +41,7 @@ recipe_cert-manager() {
   go_build "$1/cert-manager" .
   cat "$(module_folder github.com/cert-manager/cert-manager)"/deploy/crds/cert-manager.io_*.yaml >"$1/cert-manager.yaml"
 }
+recipe_network-policies() { go_build "$1/kube-network-policies" .; }
 recipe_forward() { go_build "$1/forward" .; }
 
 # go_build OUT PACKAGES [LDFLAGS [FLAGS...]]: small, reproducible and, unless the recipe says otherwise, static.

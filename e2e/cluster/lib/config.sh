@@ -28,6 +28,7 @@ make_pki() {
     new_certificate scheduler /CN=system:kube-scheduler
     new_certificate proxy /CN=system:kube-proxy
     new_certificate dns /O=system:masters/CN=cluster-dns
+    new_certificate network-policies /O=system:masters/CN=network-policies
   ) >"$state/log/openssl.log" 2>&1 & # and not as a condition: there the shell would not stop at the first error
   wait $! ||
     fail "the certificates could not be made: \"$(last_line "$state/log/openssl.log")\"; read $state/log/openssl.log"

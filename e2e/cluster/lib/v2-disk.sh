@@ -4,7 +4,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the parts
 
 v2_packages=(qemu-system-x86_64=qemu-system-x86 mke2fs=e2fsprogs mmdebstrap=mmdebstrap setpriv=util-linux)
-v2_programs=(containerd containerd-shim-runc-v2 ctr crictl runc kubelet kube-proxy host-local loopback portmap ptp)
+v2_programs=(containerd containerd-shim-runc-v2 ctr crictl runc kubelet kube-proxy kube-network-policies
+  host-local loopback portmap ptp)
 v2_drivers=(virtio_pci virtio_blk virtio_net ext4)
 
 # v2_folder: its path in the cache; changes with whatever changes what is in it.

@@ -92,6 +92,7 @@ make_v2_config() {
   cp "$etc/pki/kubelet-v2.crt" "$v2_etc/pki/kubelet.crt"
   cp "$etc/pki/kubelet-v2.key" "$v2_etc/pki/kubelet.key"
   make_kubeconfig kubelet-v2 "https://$node_ip:6443" "$v2_etc/kubelet.kubeconfig"
+  make_kubeconfig network-policies "https://$node_ip:6443" "$v2_etc/network-policies.kubeconfig"
   cp "$etc/proxy.kubeconfig" "$v2_etc/"
   (
     etc=$v2_etc node_name=$v2_name node_pods=$v2_pods cgroup='' fail_cgroup_v1=true
