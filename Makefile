@@ -2,7 +2,7 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test quick check unit chart e2e e2e-v2 fuzz soak image cluster bench bench-cluster clean
+.PHONY: help demo test quick check unit chart e2e e2e-v2 advisories fuzz soak image cluster bench bench-cluster clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,11 +17,12 @@ quick: cluster check unit chart image e2e ## a third of the time: without the se
 cluster: ## start the test cluster
 	$(CLUSTER_TOOL) up
 
-check: ## format, lints and documentation
+check: ## format, lints, documentation and the dependencies' licenses and sources
 	cargo fmt --all --check
 	.ci/lint-shell
 	cargo clippy --workspace --all-targets --all-features --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
+	.ci/deny licenses bans sources
 
 unit: ## unit, property and program tests; the reference for dumb-init passes ours, too
 	.ci/install dumb-init=dumb-init docker-registry=docker-registry
@@ -37,6 +38,9 @@ e2e: ## end-to-end tests on the test cluster, which must be up
 e2e-v2: ## those that are about the node, on one with control groups of version 2, which it starts
 	E2E_NODE=v2 e2e/run --test machine --test initscript --test systemd --test sbin_init --test orphans \
 	  --test network_policy
+
+advisories: ## known vulnerabilities of the dependencies; needs the internet: the database is on GitHub
+	.ci/deny advisories
 
 fuzz: ## what the webhook reads from anybody, ten minutes each target
 	fuzz/run
