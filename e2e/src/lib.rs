@@ -15,6 +15,7 @@ mod pod;
 mod registry;
 mod release;
 mod served;
+pub mod storm;
 
 use std::time::Duration;
 

@@ -28,10 +28,23 @@ pub const RELEASE_NAMESPACE: &str = "rich-pouch";
 
 /// A client of the cluster that KUBECONFIG names.
 pub async fn client() -> Client {
+    Client::try_from(configuration().await).expect("a client of the cluster")
+}
+
+/// The same, with this changed in its configuration. It shows each of the API server's refusals: the
+/// usual client asks again where that may help.
+pub(crate) async fn client_without_retries(change: impl FnOnce(&mut Config)) -> Client {
+    let mut config = configuration().await;
+    config.default_retry = false;
+    change(&mut config);
+    Client::try_from(config).expect("a client of the cluster")
+}
+
+async fn configuration() -> Config {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     assert!(std::env::var_os("KUBECONFIG").is_some(), "set KUBECONFIG, or run `make e2e`");
-    Client::try_default().await.expect("a client of the cluster")
+    Config::infer().await.expect("the cluster's configuration")
 }
 
 /// A client of the same cluster that shows a token of this ServiceAccount of the release, and no
