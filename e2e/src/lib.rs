@@ -11,6 +11,7 @@ mod app;
 mod cert_manager;
 mod kubectl;
 mod namespace;
+pub mod page;
 mod pod;
 mod registry;
 mod release;

@@ -61,7 +61,7 @@ pub async fn client_of(account: &str, pod: Option<&str>) -> Client {
     let request = TokenRequest { spec, ..TokenRequest::default() };
     let made = accounts.create_token_request(account, &PostParams::default(), &request).await;
     let token = made.expect("a token request").status.expect("its answer").token;
-    let mut config = Config::infer().await.expect("the cluster that KUBECONFIG names");
+    let mut config = configuration().await;
     config.auth_info = serde_json::from_value(json!({"token": token})).expect("a token");
     Client::try_from(config).expect("a client of the cluster")
 }

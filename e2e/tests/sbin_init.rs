@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "these are tests")]
 
-use e2e::{App, Namespace, RunningPod, busybox, eventually, image, in_namespace, kubectl};
+use e2e::{App, Namespace, RunningPod, busybox, eventually, image, in_namespace, kubectl, page};
 use serde_json::json;
 
 /// An image that has an init.
@@ -408,26 +408,18 @@ async fn an_image_without_an_init_is_told_so_in_one_sentence() {
 
 #[test]
 fn the_page_about_init_systems_says_what_is_tested() {
-    let page = include_str!("../../docs/init-systems.md");
-    let page = page.split("\n## ").find(|it| it.starts_with("sbin-init\n")).expect("a section");
-    let cells = |row: &str| -> Vec<String> {
-        row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    let table = page.lines().skip_while(|line| !line.contains("| test |"));
-    let rows = table.filter(|line| line.contains("| `")).map(cells);
-    let header = page.lines().find(|line| line.contains("| test |")).map(cells).expect("a table");
-    let mut claimed: Vec<(String, String)> = Vec::new();
-    for row in rows {
-        for (init, _) in header.iter().zip(&row).skip(2).filter(|(_, cell)| *cell == "yes") {
-            claimed.push((init.clone(), row[1].trim_matches('`').to_owned()));
+    let section = page::section(include_str!("../../docs/init-systems.md"), "sbin-init");
+    let rows = page::table(section);
+    let mut claimed = Vec::new();
+    for row in &rows[1..] {
+        let cells = rows[0].iter().zip(row).skip(2);
+        for (init, _) in cells.filter(|(_, cell)| **cell == "yes") {
+            claimed.extend(page::code(row[1]).map(|promise| (*init, promise)));
         }
     }
-    let mut tested: Vec<(String, String)> = KEPT
-        .iter()
-        .flat_map(|(init, promises)| promises.iter().map(|it| (*init, *it)))
-        .map(|(init, promise)| (init.to_owned(), promise.to_owned()))
-        .collect();
-    claimed.sort();
-    tested.sort();
+    let mut tested: Vec<(&str, &str)> =
+        KEPT.iter().flat_map(|(init, promises)| promises.iter().map(|it| (*init, *it))).collect();
+    claimed.sort_unstable();
+    tested.sort_unstable();
     assert_eq!(claimed, tested);
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "these are tests")]
 
-use e2e::{App, RunningPod, debian, eventually, image, in_namespace};
+use e2e::{App, RunningPod, debian, eventually, image, in_namespace, page};
 use serde_json::json;
 
 /// A shell in a systemd pod.
@@ -445,16 +445,12 @@ async fn a_terminal_is_the_applications_own() {
 
 #[test]
 fn the_page_about_init_systems_says_what_is_tested() {
-    let page = include_str!("../../docs/init-systems.md");
-    let section = page.split("\n## ").find(|it| it.starts_with("systemd\n")).expect("a section");
-    let rows = section.lines().filter_map(|row| row.strip_prefix("| ")?.split(" | ").nth(1));
-    let mut claimed: Vec<&str> =
-        rows.flat_map(|row| row.split('`').filter(|word| word.contains('_'))).collect();
-    let mut tested: Vec<&str> = include_str!("systemd.rs")
-        .split("#[tokio::test]\nasync fn ")
-        .skip(1)
-        .filter_map(|test| test.split('(').next())
-        .collect();
+    let section = page::section(include_str!("../../docs/init-systems.md"), "systemd");
+    let rows = page::table(section);
+    let mut claimed: Vec<&str> = rows[1..].iter().flat_map(|row| page::code(row[1])).collect();
+    let mut tested = page::tests(include_str!("systemd.rs"));
+    // This one is about no pod.
+    tested.retain(|name| *name != "the_page_about_init_systems_says_what_is_tested");
     claimed.sort_unstable();
     tested.sort_unstable();
     assert_eq!(claimed, tested);

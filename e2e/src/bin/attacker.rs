@@ -28,7 +28,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     sync::Semaphore,
-    time::{Instant, interval, timeout, timeout_at},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
@@ -111,22 +112,9 @@ impl Target {
     /// Does all of the plan at once.
     async fn flood(&self, plan: &Plan) {
         let end = Instant::now() + plan.time;
-        let heads = every(
-            plan.heads,
-            plan.total(plan.heads),
-            |target: Self| async move { target.send(&target.0.heads, &head(CLAIMED)).await },
-            self,
-        );
-        let body = Arc::new([head(MIB), review(MIB)].concat());
-        let bodies = every(
-            plan.bodies,
-            plan.total(plan.bodies),
-            move |target: Self| {
-                let body = Arc::clone(&body);
-                async move { target.send(&target.0.bodies, &body).await }
-            },
-            self,
-        );
+        let heads = self.send_often(|it| &it.heads, head(CLAIMED), plan.heads, plan);
+        let body = [head(MIB), review(MIB)].concat();
+        let bodies = self.send_often(|it| &it.bodies, body, plan.bodies, plan);
         tokio::join!(heads, bodies, self.idle(plan, end));
     }
 
@@ -134,6 +122,7 @@ impl Target {
     async fn idle(&self, plan: &Plan, end: Instant) {
         let places = Arc::new(Semaphore::new(plan.idle as usize));
         let mut tick = interval(Duration::from_secs(1) / plan.idle_pace);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut opened = 0;
         let opening = async {
             loop {
@@ -141,8 +130,12 @@ impl Target {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 let target = self.clone();
                 tokio::spawn(async move {
-                    // Whoever has asked for something may be silent for longer.
-                    let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+                    // At the Service a client that has asked for something may be silent for longer;
+                    // at the other port an answer ends the connection.
+                    let request: &[u8] = match target.0.tls {
+                        Some(_) => b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+                        None => b"",
+                    };
                     let _ = timeout_at(end, target.hold(&target.0.idle, request)).await;
                     drop(place);
                 });
@@ -155,9 +148,27 @@ impl Target {
         let _ = timeout_at(end, opening).await;
     }
 
-    /// Sends it on a connection of its own, and waits for what comes, but not for ever.
-    async fn send(&self, count: &Count, bytes: &[u8]) {
-        let _ = timeout(PATIENCE, self.hold(count, bytes)).await;
+    /// Sends it so often a second, each on a connection of its own, without waiting for what comes
+    /// of it; then for all of it, but not for ever.
+    async fn send_often(
+        &self,
+        count: fn(&Inner) -> &Count,
+        bytes: Vec<u8>,
+        a_second: u32,
+        plan: &Plan,
+    ) {
+        let bytes: Arc<[u8]> = bytes.into();
+        let mut tick = interval(Duration::from_secs(1) / a_second);
+        let mut requests = JoinSet::new();
+        for _ in 0..plan.total(a_second) {
+            tick.tick().await;
+            let (target, bytes) = (self.clone(), Arc::clone(&bytes));
+            requests.spawn(async move {
+                let _ = timeout(PATIENCE, target.hold(count(&target.0), &bytes)).await;
+            });
+            while requests.try_join_next().is_some() {}
+        }
+        requests.join_all().await;
     }
 
     /// Sends it on a connection of its own, and reads until the server has had enough.
@@ -176,24 +187,6 @@ impl Target {
         while stream.read(&mut answer).await? > 0 {}
         Ok(())
     }
-}
-
-/// Does something so many times, so often a second, without waiting for what comes of it; then for
-/// all of it.
-async fn every<F: Future<Output = ()> + Send + 'static>(
-    a_second: u32,
-    times: u64,
-    act: impl Fn(Target) -> F,
-    target: &Target,
-) {
-    let mut tick = interval(Duration::from_secs(1) / a_second);
-    let mut acts = tokio::task::JoinSet::new();
-    for _ in 0..times {
-        tick.tick().await;
-        acts.spawn(act(target.clone()));
-        while acts.try_join_next().is_some() {}
-    }
-    acts.join_all().await;
 }
 
 /// The head of a request whose body is to have this many bytes.

@@ -88,7 +88,7 @@ fn pull_secrets(count: usize) -> Value {
     pod
 }
 
-/// It looks like our init container, but for its image.
+/// It differs from our init container only in its image.
 fn stranger() -> Value {
     let stranger = json!({
         "name": "stranger",

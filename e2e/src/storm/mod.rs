@@ -1,5 +1,5 @@
-//! What the webhook has to bear: good pods at a steady pace, while a tenant sends the dearest pods
-//! that are known, and a pod in the network floods both ports of each replica.
+//! What the webhook has to bear: good pods at a steady pace, while a tenant sends the most
+//! expensive pods that are known, and a pod in the network floods both ports of each replica.
 //!
 //! All of it is bounded in number and in time, and goes to the test cluster alone.
 

@@ -34,7 +34,7 @@ impl Plan {
         u64::from(a_second) * self.time.as_secs()
     }
 
-    /// Fails the test where the attack fell short of the plan: of that, nothing would follow.
+    /// Fails the test if the attack fell short of the plan: its outcome would show nothing.
     pub fn was_carried_out(&self, report: &Report) {
         for (name, port) in [("Service", &report.service), ("admin port", &report.admin)] {
             let said = format!("{name}: {port:?}");
