@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use e2e::{
     RELEASE_NAMESPACE, client, in_namespace,
-    storm::{Admissions, Answers, Attacker, Plan, Tenant, good_pods, inputs},
+    storm::{Admissions, Answers, Attacker, Plan, Tenant, came_to_the_webhook, good_pods, inputs},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
@@ -50,11 +50,7 @@ fn all_are_admitted_in_time(good: &Admissions) {
 fn all_came_to_the_webhook(answers: &BTreeMap<&str, Answers>) {
     for (name, answers) in answers {
         assert_eq!(answers.values().sum::<u32>(), TIMES, "{name}: {answers:?}");
-        // The API server says whose refusal it passes on.
-        let came = |answer: &String| {
-            answer.starts_with("201") || answer.contains("webhook \"pods.rich.pouch\"")
-        };
-        assert!(answers.keys().all(came), "{name}: {answers:?}");
+        assert!(answers.keys().all(|it| came_to_the_webhook(it)), "{name}: {answers:?}");
     }
 }
 

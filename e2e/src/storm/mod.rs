@@ -13,4 +13,4 @@ pub use attacker::Attacker;
 pub use good::{Admissions, good_pods};
 pub use inputs::{Input, inputs};
 pub use plan::{Done, Plan, Port, Report, UNDER_WAY};
-pub use tenant::{Answers, Tenant};
+pub use tenant::{Answers, Tenant, came_to_the_webhook};

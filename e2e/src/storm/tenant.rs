@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::Input;
-use crate::{Namespace, release::client_without_retries};
+use crate::{Namespace, busybox, eventually, release::client_without_retries};
 
 const NAME: &str = "tenant";
 /// How many of the tenant's requests are under way at once.
@@ -45,7 +45,15 @@ impl Tenant {
             config.auth_info.impersonate = Some(NAME.to_owned());
         })
         .await;
-        Self { client, namespace: ns.name.clone() }
+        let tenant = Self { client, namespace: ns.name.clone() };
+        let pod = busybox(&["true"]).pod().to_string();
+        eventually("the tenant may create pods", async || {
+            let input = Input { name: "plain", pod: pod.clone() };
+            let (_, answer) = create(tenant.client.clone(), ns.name.clone(), input).await;
+            was_admitted(&answer).then_some(())
+        })
+        .await;
+        tenant
     }
 
     /// Sends each of the inputs so many times, spread over this time, as a dry run: it is judged as
@@ -96,6 +104,17 @@ async fn create(client: Client, namespace: String, input: Input) -> (&'static st
     .await;
     let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}")));
     (input.name, answer.unwrap_or_else(|error: String| error))
+}
+
+fn was_admitted(answer: &str) -> bool {
+    answer.starts_with("201")
+}
+
+/// Whether an answer shows that the webhook was asked: the pod was admitted, or the API server
+/// names the webhook that refused it or could not be called.
+#[must_use]
+pub fn came_to_the_webhook(answer: &str) -> bool {
+    was_admitted(answer) || answer.contains("webhook \"pods.rich.pouch\"")
 }
 
 /// The beginning of a sentence: some name all that is wrong with an input.
