@@ -1,6 +1,6 @@
 //! The port for the kubelet and for Prometheus: /livez, /readyz and /metrics by plain HTTP.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
@@ -12,44 +12,60 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::TEXT_FORMAT;
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
 use crate::status::Status;
 
-/// Enough for a kubelet and some scrapers; nobody can make the agent hold more.
-const CONNECTIONS: usize = 32;
-/// How long a connection may be silent before its next request has come.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Nobody can make the agent hold more: one more closes the oldest, so that the kubelet never waits
+/// for a client that says nothing. A kubelet and some scrapers, who ask at once, are answered long
+/// before so many others have come.
+const CONNECTIONS: usize = 64;
+/// For a request's headers.
+const HEADERS: Duration = Duration::from_secs(5);
+/// For all of a connection, which has one request: a scraper may be slow to take the metrics.
+const CONNECTION: Duration = Duration::from_secs(10);
+/// What hyper keeps of a request at least; by itself it would keep 400 KiB of one without an end.
+const BUFFER: usize = 8 * 1024;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Serves until the program ends.
 pub async fn serve(listener: TcpListener, status: Arc<Status>) -> Infallible {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors, most likely: some will be free in a moment.
                 tracing::warn!(%error, "cannot accept a connection on the admin port");
-                sleep(Duration::from_secs(1)).await;
+                sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let status = Arc::clone(&status);
-        tokio::spawn(async move {
-            let answer = service_fn(|request| {
-                std::future::ready(Ok::<_, Infallible>(answer(&request, &status)))
-            });
-            // What goes wrong on a connection is its client's affair.
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(SILENCE)
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
-            drop(place);
-        });
+        if connections.len() == CONNECTIONS
+            && let Some(oldest) = connections.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = timeout(CONNECTION, converse(stream, Arc::clone(&status)));
+        connections.push_back(tokio::spawn(connection).abort_handle());
     }
+}
+
+/// One request and its answer. What goes wrong is the client's affair.
+async fn converse(stream: TcpStream, status: Arc<Status>) {
+    let answer =
+        service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, &status))));
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .keep_alive(false)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
 }
 
 fn answer<B>(request: &Request<B>, status: &Status) -> Response<Full<Bytes>> {
@@ -89,6 +105,8 @@ fn text(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -106,5 +124,24 @@ mod tests {
         status.provisioned(None);
         status.labelled(None);
         assert_eq!(code(Method::GET, "/readyz"), 200);
+    }
+
+    #[tokio::test]
+    async fn the_kubelet_is_answered_beside_hundreds_of_idle_connections_and_keeps_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::new(Status::new().unwrap())));
+        let mut idle = Vec::new();
+        for _ in 0..4 * CONNECTIONS {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        // Less than the thirty seconds for which a silent client was once served.
+        let read = timeout(Duration::from_secs(20), stream.read_to_string(&mut answer));
+        read.await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
     }
 }

@@ -75,11 +75,9 @@ async fn work(args: Args) -> Result<Infallible, String> {
     let listener = TcpListener::bind(admin_listen)
         .await
         .map_err(|error| format!("cannot listen on {admin_listen}: {error}; see --admin-listen"))?;
+    // The first provisioning may take long on a busy node, and the kubelet is answered meanwhile.
+    tokio::spawn(admin::serve(listener, Arc::clone(&agent.status)));
     agent.start().await.map_err(|error| error.to_string())?;
-    let (never, _, _) = tokio::join!(
-        agent.keep_ready(),
-        agent.keep_probing(),
-        admin::serve(listener, Arc::clone(&agent.status)),
-    );
+    let (never, _) = tokio::join!(agent.keep_ready(), agent.keep_probing());
     Ok(never)
 }

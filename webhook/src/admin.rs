@@ -15,10 +15,22 @@ use crate::{certificate::Resolver, health::Health, metrics::Metrics};
 
 /// The routes, which need no socket.
 pub fn router(health: Arc<Health>, metrics: Arc<Metrics>, resolver: Arc<Resolver>) -> Router {
+    let alive = Arc::clone(&health);
     Router::new()
-        .route("/livez", get(async || "alive\n"))
+        .route("/livez", get(async move || liveness(&alive)))
         .route("/readyz", get(async move || readiness(&health)))
         .route("/metrics", get(async move || exposition(&metrics, &resolver)))
+}
+
+fn liveness(health: &Health) -> Response {
+    match health.stuck() {
+        None => "alive\n".into_response(),
+        Some(why) => {
+            // The kubelet starts the container anew for it, and shows the sentence to nobody.
+            tracing::error!("not alive: {why}");
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not alive: {why}\n")).into_response()
+        }
+    }
 }
 
 fn readiness(health: &Health) -> Response {

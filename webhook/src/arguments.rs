@@ -67,12 +67,12 @@ pub struct ServerArguments {
     )]
     pub client_names: Vec<String>,
 
-    /// Connections at once; more wait
+    /// Connections at once; one more closes the one that is idle for the longest
     #[arg(
         long,
         env = "RICH_POUCH_MAX_CONNECTIONS",
         value_name = "NUMBER",
-        default_value = "1024",
+        default_value = "512",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     pub max_connections: u32,

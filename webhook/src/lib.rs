@@ -16,7 +16,8 @@
 //! need an image's entrypoint, [`registry`] finds it out, and they are asked again.
 //! [`events`] tells a pod's controller that it was injected.
 //! [`certificate`] keeps what is served valid and trusted. [`admin`] tells the kubelet and
-//! Prometheus by [`health`] and [`metrics`]. [`stop`] ends it all in phases.
+//! Prometheus by [`health`], to which [`turns`] says whether threads are stuck, and [`metrics`].
+//! [`stop`] ends it all in phases.
 //!
 //! # HTTP codes of `/mutate` and `/validate`
 //!
@@ -29,9 +30,11 @@
 //! | 408 | the body did not come in time |
 //! | 413 | the body is larger than 7 MiB |
 //! | 415 | not `application/json` |
+//! | 431 | the headers are larger than 16 KiB |
 //! | 500 | a fault of the webhook |
+//! | 503 | there is no room for the body; the API server sends it again after a second |
 //!
-//! All but 200 have one sentence of plain text as their body.
+//! All but 200 and 431 have one sentence of plain text as their body.
 //!
 //! # Exit codes
 //!
@@ -60,3 +63,4 @@ pub mod registry;
 pub mod server;
 pub mod settings;
 pub mod stop;
+pub mod turns;

@@ -31,6 +31,7 @@ use webhook::{
     server::{Limits, Server, Threads, acceptor},
     settings,
     stop::{Stop, on_signal},
+    turns::{self, Turns},
 };
 
 /// One more than the processors that it is made for: of two, the kernel leaves both on one
@@ -73,10 +74,17 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let (stopper, stop) = Stop::new();
     // From the first moment on: PID 1 gets no signal that it does not listen for.
     let end = task::spawn(on_signal(stopper, server.shutdown_delay));
-    let health = Arc::new(Health::new(Arc::clone(&resolver), stop.clone()));
+    let threads = Threads::start(THREADS)?;
+    let turns = Turns::watch(threads.loops(), turns::Limits::default());
+    let health = Health::new(Arc::clone(&resolver), stop.clone()).watching(turns);
+    let health = Arc::new(health);
 
     let admin = admin::router(Arc::clone(&health), Arc::clone(&metrics), Arc::clone(&resolver));
-    let admin = Server::bind(server.admin_listen, None, admin, limits, stop.clone()).await?;
+    let admin_limits = Limits::of_the_admin_port();
+    let admin = Server::bind(server.admin_listen, None, admin, admin_limits, stop.clone()).await?;
+    let admin_address = admin.address()?;
+    // While the rest begins, which may take long on a busy node, the kubelet is answered.
+    let admin = task::spawn(admin.counting(metrics.evictions("admin")).run());
     let complaint = Complaint::new(metrics.certificate_failing());
     let client_complaint = Complaint::new(metrics.client_ca_failing());
     let registry = match settings.entrypoints {
@@ -86,6 +94,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let namespaces =
         if settings.injection.asks_for_namespaces() { Some(namespaces().await?) } else { None };
     let events = if settings.events { Some(events(&metrics).await?) } else { None };
+    let evictions = metrics.evictions("https");
     let mut api = Api::new(settings.injection, namespaces, registry, metrics, limits.body);
     if let Some(events) = events {
         api = api.telling(events);
@@ -96,12 +105,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         None => None,
     };
     let tls = acceptor(Arc::clone(&provider), Arc::<Resolver>::clone(&resolver), clients)?;
-    let threads = Threads::start(THREADS)?;
-    let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?.on(threads);
+    let api = Server::bind(server.listen, Some(tls), api, limits, stop).await?;
+    let api = api.counting(evictions).on(threads);
 
     keep_certificate(certificate, resolver, health, provider, complaint).await?;
-    tracing::info!(listen = %api.address()?, admin = %admin.address()?, "answering");
-    let servers = [task::spawn(admin.run()), task::spawn(api.run())];
+    tracing::info!(listen = %api.address()?, admin = %admin_address, "answering");
+    let servers = [admin, task::spawn(api.run())];
     end.await??;
     for server in servers {
         server.await?;

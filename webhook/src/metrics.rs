@@ -2,8 +2,8 @@
 
 use contract::rules;
 use prometheus::{
-    Error, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder, core::Collector,
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder, core::Collector,
 };
 
 use crate::admission::Decision;
@@ -22,6 +22,7 @@ pub struct Metrics {
     duration: HistogramVec,
     rejections: IntCounterVec,
     refusals: IntCounterVec,
+    evictions: IntCounterVec,
     lookups: IntCounterVec,
     events: IntCounterVec,
     not_after: IntGauge,
@@ -63,6 +64,11 @@ impl Metrics {
                 "http_refusals_total",
                 "Requests that held no admission review to answer, by HTTP code",
                 &["code"],
+            )?,
+            evictions: counter(
+                "connections_evicted_total",
+                "Connections closed to make room for new ones, by port",
+                &["port"],
             )?,
             lookups: counter(
                 "entrypoint_lookups_total",
@@ -121,6 +127,12 @@ impl Metrics {
         self.refusals.with_label_values(&[code.to_string()]).inc();
     }
 
+    /// Counts the connections of a port that are closed to make room for new ones.
+    #[must_use]
+    pub fn evictions(&self, port: &str) -> IntCounter {
+        self.evictions.with_label_values(&[port])
+    }
+
     /// Counts an image whose entrypoint was looked up.
     pub fn looked_up(&self, outcome: &str) {
         self.lookups.with_label_values(&[outcome]).inc();
@@ -161,6 +173,7 @@ mod tests {
         metrics.answered("/mutate", "Pod", &decision);
         metrics.durations("/mutate").observe(0.000_2);
         metrics.refused(413);
+        metrics.evictions("admin").inc();
         metrics.looked_up("asked");
         metrics.told("written");
         let text = metrics.encode(7).unwrap();
@@ -170,6 +183,7 @@ mod tests {
             r#"rich_pouch_admission_rejections_total{rule="host-pid"} 1"#,
             r#"rich_pouch_admission_rejections_total{rule="windows"} 0"#,
             r#"rich_pouch_http_refusals_total{code="413"} 1"#,
+            r#"rich_pouch_connections_evicted_total{port="admin"} 1"#,
             r#"rich_pouch_entrypoint_lookups_total{outcome="asked"} 1"#,
             r#"rich_pouch_events_total{outcome="written"} 1"#,
             "rich_pouch_certificate_not_after_timestamp_seconds 7",

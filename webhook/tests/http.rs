@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests panic as tests do.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -11,10 +12,14 @@ use axum::{
     body::{Body, Bytes},
     http::{Request, StatusCode},
 };
+use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    time::{Instant, sleep},
+};
 use tower::ServiceExt;
 use webhook::{
     admin,
@@ -138,7 +143,7 @@ fn a_body_that_does_not_come_is_cut() {
     struct Never;
     impl axum::body::HttpBody for Never {
         type Data = Bytes;
-        type Error = std::convert::Infallible;
+        type Error = Infallible;
         fn poll_frame(
             self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
@@ -147,6 +152,40 @@ fn a_body_that_does_not_come_is_cut() {
         }
     }
     assert_eq!(post("/mutate", Body::new(Never)).0, 408);
+}
+
+/// How a body of spaces that comes in such pieces, each so long after the last, is answered, and
+/// after how long.
+async fn post_slowly(pieces: usize, bytes: usize, pause: Duration) -> (StatusCode, Duration) {
+    let settings = serde_json::from_value(json!({"image": "registry.example/rich-pouch:1"}));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let api = Api::new(settings.unwrap(), None, None, metrics, Duration::from_secs(10));
+    let pieces = stream::iter(0..pieces).then(move |_| async move {
+        sleep(pause).await;
+        Ok::<_, Infallible>(vec![b' '; bytes])
+    });
+    let request = Request::post("/mutate").header("content-type", "application/json");
+    let request = request.body(Body::from_stream(pieces)).unwrap();
+    let begun = Instant::now();
+    let answer = api.router().oneshot(request).await.unwrap();
+    (answer.status(), begun.elapsed())
+}
+
+/// The clock is tokio's, and goes on when nothing else does.
+#[tokio::test(start_paused = true)]
+async fn a_body_must_come_steadily() {
+    const KIB: usize = 1024;
+    let second = Duration::from_secs(1);
+    let (code, time) = post_slowly(100, 1, second / 2).await;
+    assert!(code == 408 && time < 4 * second, "a byte at a time: {code}, {time:?}");
+    let (code, time) = post_slowly(2, 1024 * KIB, 60 * second).await;
+    assert!(code == 408 && time < 4 * second, "nothing at all: {code}, {time:?}");
+    let (code, time) = post_slowly(3, 1024 * KIB, 4 * second).await;
+    assert!(code == 408 && time < 5 * second, "a long pause: {code}, {time:?}");
+    let (code, time) = post_slowly(1000, 16 * KIB, second / 5).await;
+    assert!(code == 408 && time == 10 * second, "too long in all: {code}, {time:?}");
+    // What comes steadily is read, and is no JSON.
+    assert_eq!(post_slowly(40, 16 * KIB, second / 5).await, (StatusCode::BAD_REQUEST, 8 * second));
 }
 
 #[test]

@@ -102,7 +102,7 @@ async fn start_for(limits: Limits, clients: Option<Arc<Clients>>) -> (Running, M
 }
 
 fn short_limits() -> Limits {
-    Limits { handshake: SHORT, headers: SHORT, idle: 4 * SHORT, ..Limits::new(16) }
+    Limits { handshake: SHORT, headers: SHORT, idle: Some(4 * SHORT), ..Limits::new(16) }
 }
 
 async fn connect(
@@ -293,16 +293,33 @@ async fn a_request_that_takes_long_keeps_only_its_own_thread_busy() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_a_place() {
-    let (running, material) = start(Limits { connections: 1, ..Limits::new(1) }).await;
+async fn a_connection_beyond_the_cap_takes_the_place_of_the_one_that_is_idle_for_the_longest() {
+    let (running, material) = start(Limits::new(2)).await;
     let mut first = connect(running.address, &material, &TLS13).await.unwrap();
     ask(&mut first, "/", "here").await;
-    let second = connect(running.address, &material, &TLS13);
-    tokio::pin!(second);
-    assert!(timeout(SHORT, &mut second).await.is_err());
-    drop(first);
-    let mut second = timeout(Duration::from_secs(5), second).await.unwrap().unwrap();
+    let mut second = connect(running.address, &material, &TLS13).await.unwrap();
     ask(&mut second, "/", "here").await;
+    ask(&mut first, "/", "here").await;
+    let mut third = connect(running.address, &material, &TLS13).await.unwrap();
+    until_closed(&mut second).await;
+    ask(&mut third, "/", "here").await;
+    ask(&mut first, "/", "here").await;
+}
+
+#[tokio::test]
+async fn handshakes_that_do_not_end_keep_nobody_out() {
+    let limits = Limits { handshake: Duration::from_mins(5), ..Limits::new(4) };
+    let (running, material) = start(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        // The beginning of a TLS record that says that 512 bytes will follow.
+        stream.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+        silent.push(stream);
+    }
+    let good = connect(running.address, &material, &TLS13);
+    let mut good = timeout(Duration::from_mins(1), good).await.unwrap().unwrap();
+    ask(&mut good, "/", "here").await;
 }
 
 #[tokio::test]

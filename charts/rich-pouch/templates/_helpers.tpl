@@ -58,3 +58,19 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* A node that is overloaded must not lose its containers as well: what does not answer is first
+not called any more, after the 5 s that the API server waits by default, and started anew only
+when it has not answered for two minutes. Both answer from their first moment on, so that there is no
+startupProbe. */}}
+{{- define "rich-pouch.probes" -}}
+livenessProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 20
+  timeoutSeconds: 10
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 5
+{{- end }}

@@ -2,6 +2,7 @@
 
 mod body;
 mod refusal;
+mod room;
 
 use std::{
     sync::Arc,
@@ -11,7 +12,10 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::header::CONTENT_TYPE,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -169,7 +173,13 @@ impl Api {
         self.metrics.refused(code.as_u16());
         // The sentence may quote the body, which no log is to hold.
         tracing::warn!(code = code.as_u16(), "refused a request that is no admission review");
-        (code, refusal.to_string()).into_response()
+        let mut answer = (code, refusal.to_string()).into_response();
+        if code == StatusCode::SERVICE_UNAVAILABLE {
+            // The API server sends it again then, within its own deadline (checkWait in
+            // k8s.io/client-go/rest/with_retry.go).
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
     }
 }
 

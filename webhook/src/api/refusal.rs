@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
+use super::room;
 use crate::admission::EnvelopeError;
 
 /// Why a request is not answered by an admission review.
@@ -17,9 +18,14 @@ pub(super) enum Refusal {
     #[error("the content type is not application/json: send an AdmissionReview as JSON")]
     ContentType,
     #[error("the body is larger than {0} bytes, more than any AdmissionReview of Kubernetes")]
-    TooLarge(u32),
-    #[error("the body did not come within {} seconds: send it faster, or later", .0.as_secs())]
+    TooLarge(usize),
+    #[error(
+        "the body comes too slowly: send 64 KiB a second or more, and all within {} seconds",
+        .0.as_secs()
+    )]
     TooSlow(Duration),
+    #[error("so many bodies are coming that there is no room for this one: send it again")]
+    Crowded,
     #[error("the body broke off: send it whole")]
     BrokenOff,
     #[error(transparent)]
@@ -36,8 +42,15 @@ impl Refusal {
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BrokenOff | Self::Envelope(_) => StatusCode::BAD_REQUEST,
             Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+}
+
+impl From<room::Crowded> for Refusal {
+    fn from(_: room::Crowded) -> Self {
+        Self::Crowded
     }
 }

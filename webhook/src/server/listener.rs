@@ -9,14 +9,14 @@ use std::{
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
+use prometheus::IntCounter;
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    net::TcpListener,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Limits, Threads, connection::Connection};
+use super::{Limits, Threads, connection::Connection, places::Places};
 use crate::stop::Stop;
 
 /// How long the loop waits where it cannot take a connection, such as for a file descriptor.
@@ -33,7 +33,7 @@ pub struct BindError {
 /// A listening socket and what answers there.
 pub struct Server {
     socket: TcpListener,
-    connections: Arc<Semaphore>,
+    evictions: Option<IntCounter>,
     connection: Connection,
     threads: Threads,
     stop: Stop,
@@ -51,7 +51,7 @@ impl Server {
         let socket = listen(address).await.map_err(|source| BindError { address, source })?;
         Ok(Self {
             socket,
-            connections: Arc::new(Semaphore::new(limits.connections)),
+            evictions: None,
             connection: Connection::new(tls, router, limits, stop.clone()),
             threads: Threads::of_the_caller(),
             stop,
@@ -64,6 +64,12 @@ impl Server {
         Self { threads, ..self }
     }
 
+    /// Counts here the connections that are closed to make room for new ones.
+    #[must_use]
+    pub fn counting(self, evictions: IntCounter) -> Self {
+        Self { evictions: Some(evictions), ..self }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
@@ -71,27 +77,25 @@ impl Server {
 
     /// Answers until draining, and then until every open request is answered or the deadline.
     pub async fn run(mut self) {
-        let drain = self.connection.limits().drain;
+        let Limits { connections: count, drain, .. } = *self.connection.limits();
+        let places = Arc::new(Places::new(count, self.evictions));
         let connections = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&self.socket, &self.connections) => accepted,
+                accepted = accept(&self.socket) => accepted,
                 () = self.stop.draining() => break,
             };
             match accepted {
-                Ok((stream, permit)) => {
+                Ok(stream) => {
+                    let Some((place, ticket)) = places.take() else { continue };
                     let (connection, watcher) = (self.connection.clone(), connections.watcher());
-                    self.threads.next().spawn(async move {
-                        // Its readiness is to wake this thread. Where it cannot be known, only
-                        // this client is left without an answer.
-                        if let Ok(stream) = TcpStream::from_std(stream) {
-                            connection.serve(stream, watcher).await;
-                        }
-                        drop(permit);
-                    });
+                    let serve = connection.serve(stream, place, watcher);
+                    ticket.ends(self.threads.next().spawn(serve).abort_handle());
                 }
                 Err(error) => {
                     tracing::warn!("cannot take a connection: {error}");
+                    // Most likely there is no file descriptor left.
+                    places.evict();
                     sleep(RESPITE).await;
                 }
             }
@@ -104,14 +108,10 @@ impl Server {
     }
 }
 
-/// Takes a connection where there is room for one.
-async fn accept(
-    socket: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(net::TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+/// Takes a connection, which belongs to no thread yet.
+async fn accept(socket: &TcpListener) -> io::Result<net::TcpStream> {
     let (stream, _) = socket.accept().await?;
-    Ok((stream.into_std()?, permit))
+    stream.into_std()
 }
 
 async fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -5,7 +5,7 @@
 //! whole judging of a pod does. In exchange, the connections of one thread wait for each other: for
 //! some milliseconds, if an object is as large as the API server takes them.
 
-use std::{convert::Infallible, io, iter::Cycle, thread, vec};
+use std::{convert::Infallible, io, thread};
 
 use tokio::{
     runtime::{Builder, Handle},
@@ -15,7 +15,8 @@ use tokio::{
 /// Threads that serve until this is dropped.
 #[derive(Debug)]
 pub struct Threads {
-    loops: Cycle<vec::IntoIter<Handle>>,
+    loops: Vec<Handle>,
+    turn: usize,
     /// Their loops end with these.
     _ends: Vec<oneshot::Sender<Infallible>>,
 }
@@ -33,7 +34,7 @@ impl Threads {
                 let _ = runtime.block_on(ended);
             })?;
         }
-        Ok(Self { loops: loops.into_iter().cycle(), _ends: ends })
+        Ok(Self { loops, turn: 0, _ends: ends })
     }
 
     /// None but the caller's own.
@@ -42,11 +43,19 @@ impl Threads {
     /// Outside of tokio.
     #[must_use]
     pub fn of_the_caller() -> Self {
-        Self { loops: vec![Handle::current()].into_iter().cycle(), _ends: Vec::new() }
+        Self { loops: vec![Handle::current()], turn: 0, _ends: Vec::new() }
+    }
+
+    /// The event loops.
+    #[must_use]
+    pub fn loops(&self) -> &[Handle] {
+        &self.loops
     }
 
     /// The one whose turn it is.
     pub(super) fn next(&mut self) -> Handle {
-        self.loops.next().unwrap_or_else(Handle::current)
+        self.turn = self.turn.wrapping_add(1);
+        let index = self.turn.checked_rem(self.loops.len()).unwrap_or_default();
+        self.loops.get(index).map_or_else(Handle::current, Handle::clone)
     }
 }
