@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests panic as tests do.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Body, routing::get};
+use futures_util::stream;
 use prometheus::IntCounter;
 use serde_json::{Value, json};
 use tokio::{
@@ -246,6 +248,32 @@ async fn headers_without_an_end_are_not_kept() {
     let mut client = webhook.crowd(1, &long).await.remove(0);
     let (head, _) = timeout(PATIENCE, answer(&mut client)).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 431"), "{head}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_cut() {
+    let (answers, begun) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+    let (kept, count) = (Arc::clone(&answers), Arc::clone(&begun));
+    let endless = get(async move || {
+        let kept = Arc::clone(&kept);
+        count.fetch_add(1, Relaxed);
+        let pieces = stream::repeat_with(move || {
+            let _ = &kept;
+            Ok::<_, Infallible>(vec![b' '; 64 * KIB])
+        });
+        Body::from_stream(pieces)
+    });
+    let limits = Limits { answer: Duration::from_millis(500), ..patient(Limits::new(16)) };
+    let server = start(Router::new().route("/", endless), limits).await;
+    let clients = server.crowd(3, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let cut = timeout(PATIENCE, async {
+        // There are the test's own and the router's.
+        while begun.load(Relaxed) < 3 || Arc::strong_count(&answers) > 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    assert!(cut.await.is_ok(), "answers are kept");
+    drop(clients);
 }
 
 fn admin_router(turns: Turns) -> Router {

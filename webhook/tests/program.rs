@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Lines, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::symlink,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -70,18 +70,60 @@ fn a_wrong_flag_is_2_and_a_wrong_file_is_1_with_a_sentence() {
 fn an_api_server_that_is_silent_is_1() {
     let folder = Folder::new("silent");
     let config = folder.write("config.yaml", "image: a\n");
-    let kubeconfig = folder.write(
-        "kubeconfig",
-        "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
-         clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n\
-         contexts: [{name: a, context: {cluster: a, user: a}}]\n\
-         users: [{name: a, user: {token: a}}]\n",
-    );
+    let kubeconfig = kubeconfig(&folder, "127.0.0.1:1");
     let mut command = program(&["--namespace=a", "--config", &config]);
     let output = command.env("KUBECONFIG", kubeconfig).output().unwrap();
     let (code, line) = code_and_last_line(&output);
     assert_eq!(code, Some(1));
     assert!(line.contains("whether the API server can be reached"), "{line}");
+}
+
+#[test]
+fn the_kubelet_is_answered_while_the_api_server_is_waited_for() {
+    let folder = Folder::new("waiting");
+    let config = folder.write("config.yaml", "image: a\n");
+    // The kernel takes the connection, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let kubeconfig = kubeconfig(&folder, &silent.local_addr().unwrap().to_string());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rich-pouch-webhook"));
+    command.args(["--listen=127.0.0.1:0", "--namespace=a", "--config", &config]);
+    command.args(["--admin-listen", &admin]).env_clear().env("KUBECONFIG", kubeconfig);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let answer = loop {
+        match TcpStream::connect(&admin) {
+            Ok(_) => break get(&admin, "/livez"),
+            Err(_) => assert_eq!(child.try_wait().unwrap(), None, "it ended"),
+        }
+        sleep(Duration::from_millis(10));
+    };
+    let has_ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(has_ended, None);
+}
+
+fn kubeconfig(folder: &Folder, server: &str) -> String {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+         clusters: [{{name: a, cluster: {{server: 'https://{server}'}}}}]\n\
+         contexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+         users: [{{name: a, user: {{token: a}}}}]\n"
+    );
+    folder.write("kubeconfig", &text)
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // It may be cut off.
+    let _ = stream.read_to_string(&mut answer);
+    answer
 }
 
 /// The program with a certificate in files, answering.
@@ -118,12 +160,7 @@ impl Running {
     }
 
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.admin).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        get(&self.admin, path)
     }
 
     /// The value of a metric without labels.

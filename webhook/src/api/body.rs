@@ -149,3 +149,25 @@ fn is_json(headers: &HeaderMap) -> bool {
         .and_then(|value| value.split(';').next())
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(bodies: &Bodies, len: usize) -> Result<usize, Refusal> {
+        let request = Request::post("/mutate").header(CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(vec![b' '; len])).unwrap();
+        bodies.read(request).await.map(|(body, _)| body.len())
+    }
+
+    #[tokio::test]
+    async fn large_bodies_that_are_judged_leave_the_room_of_small_ones() {
+        let bodies = Bodies::new(Duration::from_secs(10));
+        let held = bodies.large.hold(LARGE_ROOM).unwrap();
+        assert!(matches!(read(&bodies, SMALL + 1).await, Err(Refusal::Crowded)));
+        assert!(matches!(read(&bodies, SMALL).await, Ok(SMALL)));
+        drop(held);
+        assert!(matches!(read(&bodies, LIMIT).await, Ok(LIMIT)));
+        assert!(matches!(read(&bodies, LIMIT + 1).await, Err(Refusal::TooLarge(_))));
+    }
+}
