@@ -102,7 +102,8 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
     let outcome = match Target::find(group, text("/kind"), settings) {
         Some(target) => {
             let text = object.to_string();
-            ::inject::judge(target, &text, None, settings, &Known::default())
+            let known = Known { as_written: true, ..Known::default() };
+            ::inject::judge(target, &text, None, settings, &known)
                 .map_err(|source| Error::NoSuchObject { at: at.clone(), source })?
         }
         None => Outcome::default(),

@@ -63,6 +63,18 @@ fn a_pod_comes_out_rich_and_other_objects_as_they_are() {
 }
 
 #[test]
+fn the_first_container_of_a_file_is_the_creators() {
+    let two = POD.replace("{containers: [", "{containers: [{name: web, command: [web]}, ");
+    let output = inject(&["-f", "-"], &two);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let pod = &objects(&output)[0];
+    assert_eq!(pod["spec"]["containers"][0]["command"][0], "/.rich/rich");
+    assert_eq!(pod["spec"]["containers"][1]["command"][0], "sleep");
+    let again = inject(&["-f", "-"], &String::from_utf8_lossy(&output.stdout));
+    assert_eq!(again.stdout, output.stdout);
+}
+
+#[test]
 fn what_breaks_a_rule_is_said_with_the_object_and_is_not_written() {
     let output = inject(&["-f", "-"], &POD.replace("dumb-init", "upstart"));
     assert_eq!(output.status.code(), Some(1));

@@ -52,10 +52,11 @@ pub enum Init {
 /// Which containers of a pod become rich.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Containers {
-    /// The pod's `kubectl.kubernetes.io/default-container`, else its first.
+    /// Of those that the pod's creator wrote: `kubectl.kubernetes.io/default-container`, else the
+    /// first.
     #[default]
     Default,
-    /// `*`.
+    /// `*`: all that the pod's creator wrote.
     All,
     /// Those with these names.
     Named(Vec<String>),

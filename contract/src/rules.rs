@@ -56,6 +56,10 @@ rules! {
     UNKNOWN_CONTAINER: "unknown-container",
         "rich.pouch/containers names {value}, which the pod lacks: it has {known}",
         "rich.pouch/mode: dumb-init, rich.pouch/containers: web";
+    /// Privilege is for the containers that the pod's creator wrote.
+    WHICH_CONTAINER: "which-container",
+        "{field} has {known}, and it cannot be told which of them the creator wrote and which another webhook has added: name those that are to be rich in rich.pouch/containers",
+        "rich.pouch/mode: dumb-init, two containers, and metadata.managedFields was taken out by another webhook";
     /// An init that boots the image must be privileged.
     NEEDS_PRIVILEGED: "needs-privileged",
         "{field} is false: must using privileged mode when create {mode} rich container; take it out, or set rich.pouch/mode to dumb-init",
@@ -96,6 +100,14 @@ rules! {
     RESERVED: "reserved",
         "{field} takes {value}, which is reserved for Rich Pouch: give yours another",
         "rich.pouch/mode: dumb-init, spec.volumes[0].name: rich-pouch";
+    /// The programs that every rich container starts as are read by all and written by none.
+    BINARIES_WRITABLE: "binaries-writable",
+        "{field} can write to {value}, which holds the programs of rich containers: set readOnly: true, without subPath and without mountPropagation Bidirectional, or take it out",
+        "rich.pouch/mode: dumb-init, spec.containers[0].volumeMounts[0]: {name: rich-pouch, mountPath: /x}";
+    /// Two systems in one /run remove each other's files.
+    RUN_SHARED: "run-shared",
+        "{field} mounts the volume {value} at /run, which {mode} needs for itself alone: mount an emptyDir there that no other container mounts, or nothing",
+        "rich.pouch/mode: systemd, spec.containers[0].volumeMounts[0].mountPath: /run, of a hostPath volume";
     /// The entrypoint of the image is not known to Kubernetes.
     NO_COMMAND: "no-command",
         "{field} is empty, and the image's own entrypoint is not known at this point: write the command that the container runs",

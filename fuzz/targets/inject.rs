@@ -27,6 +27,9 @@ fuzz_target!(|text: &str| {
             assert_eq!(privileged(&after), privileged(&pod));
         }
     }
+    if let Some(outcome) = judge(Target::EphemeralContainers, text, &settings()) {
+        assert!(outcome.patch.is_empty());
+    }
     let deployment = json!({"metadata": pod["metadata"], "spec": {"template": pod}});
     let settings = settings();
     if let Some(outcome) = judge(deployments(&settings), &deployment.to_string(), &settings)
@@ -49,13 +52,14 @@ fn deployments(settings: &Settings) -> Target<'_> {
 
 /// The outcome, with an entrypoint for every image of which it asks.
 fn judge(target: Target<'_>, text: &str, settings: &Settings) -> Option<Outcome> {
-    let first = inject::judge(target, text, None, settings, &Known::default()).ok()?;
+    let written = Known { as_written: true, ..Known::default() };
+    let first = inject::judge(target, text, None, settings, &written).ok()?;
     if first.lookup.is_empty() {
         return Some(first);
     }
     let found = Entrypoint { entrypoint: vec!["$(A)".into()], cmd: vec!["b".into()] };
     let entrypoints = first.lookup.images.into_iter().map(|image| (image, Ok(found.clone())));
-    let known = Known { entrypoints: entrypoints.collect(), ..Known::default() };
+    let known = Known { entrypoints: entrypoints.collect(), ..written };
     inject::judge(target, text, None, settings, &known).ok()
 }
 

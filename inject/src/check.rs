@@ -2,50 +2,17 @@
 
 use std::fmt::Arguments;
 
-use contract::{Containers, Key, Rich, Violation, names, rules};
+use contract::{Key, Rich, Violation, rules};
 
 use crate::{
     Privileged, Settings,
     image::Image,
     known::Known,
-    parts,
+    mounts,
     program::Program,
+    run,
     view::{Container, Pod},
 };
-
-/// The indices in `spec.containers` of the containers that become rich, and the names that the
-/// pod lacks.
-pub(crate) fn choose(pod: &Pod, rich: &Rich) -> (Vec<usize>, Vec<Violation>) {
-    let containers = &pod.spec.containers;
-    let find = |name: &str| containers.iter().position(|container| container.name == *name);
-    match &rich.containers {
-        Containers::All => ((0..containers.len()).collect(), Vec::new()),
-        Containers::Default => {
-            let named = pod.annotation(names::DEFAULT_CONTAINER).and_then(find);
-            let first = (!containers.is_empty()).then_some(0);
-            (named.or(first).into_iter().collect(), Vec::new())
-        }
-        Containers::Named(wanted) => {
-            let known: Vec<&str> = containers.iter().map(|it| &*it.name).collect();
-            let mut chosen = Vec::new();
-            let mut violations = Vec::new();
-            for name in wanted {
-                match find(name) {
-                    Some(index) => chosen.push(index),
-                    None => violations.push(
-                        rules::UNKNOWN_CONTAINER
-                            .broken_at(&annotation(Key::Containers))
-                            .with("value", name)
-                            .with("known", known.join(", ")),
-                    ),
-                }
-            }
-            chosen.sort_unstable();
-            chosen.dedup();
-            (chosen, violations)
-        }
-    }
-}
 
 /// Every rule that the pod breaks, for the containers that are to become rich, and the images
 /// of which more would have to be known.
@@ -59,7 +26,7 @@ pub(crate) fn check(
     let mut violations = Vec::new();
     let mut images = Vec::new();
     pid_one(pod, &mut violations);
-    reserved(pod, settings, &mut violations);
+    mounts::check(pod, settings, &mut violations);
     let policy = forbidding_policy(settings, known);
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
@@ -76,6 +43,9 @@ pub(crate) fn check(
             root(pod, container, at, rich, &mut violations);
             pre_stop(container, at, rich, &mut violations);
         }
+    }
+    if rich.mode.boots_the_image() {
+        run::check(pod, rich, chosen, &mut violations);
     }
     (violations, images)
 }
@@ -98,42 +68,6 @@ fn pid_one(pod: &Pod, violations: &mut Vec<Violation>) {
         .is_some_and(|os| *os == "windows")
     {
         violations.push(rules::WINDOWS.broken_at("spec.nodeSelector[kubernetes.io/os]"));
-    }
-}
-
-/// Our names and paths must be free, or ours already.
-fn reserved(pod: &Pod, settings: &Settings, violations: &mut Vec<Violation>) {
-    let taken = |field: String, value: &str| rules::RESERVED.broken_at(&field).with("value", value);
-    let ours = |name: &str| name == names::VOLUME || name.starts_with(names::VOLUME_PREFIX);
-    for (index, volume) in pod.volumes().iter().enumerate() {
-        if ours(&volume.name) && !parts::is_our_volume(volume, settings) {
-            let field = format!("spec.volumes[{index}].name");
-            violations.push(taken(field, &format!("the name {}", volume.name)));
-        }
-    }
-    for (index, container) in pod.init_containers().iter().enumerate() {
-        if container.name == names::INIT_CONTAINER && !parts::is_our_init_container(container) {
-            let field = format!("spec.initContainers[{index}].name");
-            violations.push(taken(field, &format!("the name {}", container.name)));
-        }
-    }
-    let lists = [("initContainers", pod.init_containers()), ("containers", &pod.spec.containers)];
-    for (list, containers) in lists {
-        for (at, container) in containers.iter().enumerate() {
-            for (index, mount) in container.mounts().iter().enumerate() {
-                let path = mount.path();
-                let inside = path == names::MOUNT || path.starts_with("/.rich/");
-                let field = |name| format!("spec.{list}[{at}].volumeMounts[{index}].{name}");
-                if inside && mount.name != names::VOLUME {
-                    violations.push(taken(field("mountPath"), &format!("the path {path}")));
-                }
-                // The folder on the node, for example, is not theirs to write to.
-                let ours = mount.read_only == Some(true) || parts::is_our_init_container(container);
-                if mount.name == names::VOLUME && !ours {
-                    violations.push(taken(field("name"), &format!("the name {}", mount.name)));
-                }
-            }
-        }
     }
 }
 
@@ -236,6 +170,6 @@ fn pre_stop(
     }
 }
 
-fn annotation(key: Key) -> String {
+pub(crate) fn annotation(key: Key) -> String {
     format!("metadata.annotations[{}]", key.name())
 }

@@ -9,6 +9,9 @@ pub struct Known {
     pub entrypoints: Entrypoints,
     /// The namespace of the object.
     pub namespace: Namespace,
+    /// Whether the object is as its creator wrote it, as in a file: no webhook can have added to
+    /// it. Otherwise its `metadata.managedFields` tell what the creator wrote.
+    pub as_written: bool,
 }
 
 /// What a namespace says in its labels.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use contract::{Rich, names};
 
 use crate::{
+    path,
     program::{END_OF_FLAGS, RUN},
     text::Text,
     view::Container,
@@ -31,11 +32,11 @@ pub(crate) fn command<'a>(
     {
         flags.push(format!("--grace={}s", seconds.max(1)));
     }
-    if let Some(path) = container.termination_message_path.as_deref()
-        && path != TERMINATION_LOG
-        && !path.is_empty()
+    let log = container.termination_message_path.as_deref().filter(|path| !path.is_empty());
+    if let Some(log) = log.map(path::clean)
+        && log != TERMINATION_LOG
     {
-        flags.push(format!("--termination-log={path}"));
+        flags.push(format!("--termination-log={log}"));
     }
     [names::LAUNCHER, RUN]
         .map(Cow::Borrowed)

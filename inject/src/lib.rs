@@ -6,15 +6,20 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod chosen;
+mod ephemeral;
 mod image;
 mod json;
 mod known;
 mod launcher;
+mod mounts;
 mod object;
 mod parts;
 mod patch;
+mod path;
 mod pod;
 mod program;
+mod run;
 mod settings;
 mod text;
 mod view;
@@ -68,6 +73,9 @@ pub enum Error {
 pub enum Target<'a> {
     /// A Pod.
     Pod,
+    /// The ephemeral containers that are added to a Pod, of which only these are judged: the pod
+    /// exists already.
+    EphemeralContainers,
     /// A workload: an object with a pod template.
     Workload(&'a Workload),
 }
@@ -86,7 +94,7 @@ impl<'a> Target<'a> {
 /// Judges an object and says what is to be done with it.
 ///
 /// `old` is the object as it was, where this is an update: it tells which annotations were taken
-/// off a workload. `known` is what has been found out beyond it: of images nothing at first, and
+/// off a workload, and which ephemeral containers a pod had. `known` is what has been found out beyond it: of images nothing at first, and
 /// then what the outcome's [`Lookup`] asked for.
 ///
 /// # Errors
@@ -100,6 +108,7 @@ pub fn judge(
 ) -> Result<Outcome, Error> {
     match target {
         Target::Pod => pod::judge(object, settings, known),
+        Target::EphemeralContainers => ephemeral::judge(object, old, settings),
         Target::Workload(kind) => workload::judge(kind, object, old, settings, known),
     }
 }

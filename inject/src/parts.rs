@@ -6,9 +6,12 @@ use serde_json::Value;
 use crate::{
     Binaries, Settings, VERSION,
     json::Json::{self, Fixed, Given, Object, Text, Written},
+    path,
     view::{Amounts, Container, Quantity, Volume},
 };
 
+/// Of a hostPath: it must be there, and the kubelet makes none.
+const DIRECTORY: &str = "Directory";
 const INSTALL: [&str; 3] = [names::LAUNCHER_IN_IMAGE, "install", names::MOUNT];
 
 // What is the same in every patch is written down as it is sent; a test holds it to `names`.
@@ -74,9 +77,12 @@ fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
     all.into_iter().filter_map(|(name, it)| Some((name, json(it.as_ref()?)))).collect()
 }
 
-/// Whether an init container with our name is one that an earlier pass put there.
+/// Whether an init container is the one that an earlier pass put there. Its image may be that of
+/// another version, which the patch replaces: with any but the settings' image a pod is not as it
+/// should be.
 pub(crate) fn is_our_init_container(container: &Container) -> bool {
-    container.command.as_ref().is_some_and(|command| *command == INSTALL)
+    container.name == names::INIT_CONTAINER
+        && container.command.as_ref().is_some_and(|command| *command == INSTALL)
 }
 
 /// Gives the volume that brings the binaries.
@@ -93,12 +99,13 @@ pub(crate) fn volume(settings: &Settings, give: impl FnOnce(Json<'_>)) {
         }
         Binaries::Node => {
             let path = node_folder(settings);
-            let source = [("path", Text(&path)), ("type", Fixed("Directory"))];
+            let source = [("path", Text(&path)), ("type", Fixed(DIRECTORY))];
             give(Object(&[name, ("hostPath", Object(&source))]));
         }
     }
 }
 
+/// This version's folder on the node.
 fn node_folder(settings: &Settings) -> String {
     format!("{}/{VERSION}", settings.node_folder.trim_end_matches('/'))
 }
@@ -109,7 +116,9 @@ pub(crate) fn is_current(volume: &Volume, settings: &Settings) -> bool {
         Binaries::InitContainer => volume.empty_dir.is_some(),
         Binaries::Image => volume.image.as_ref().is_some_and(|it| it.reference == settings.image),
         Binaries::Node => {
-            volume.host_path.as_ref().is_some_and(|it| it.path == node_folder(settings))
+            let is_folder = |kind: &Option<_>| kind.as_deref() == Some(DIRECTORY);
+            let host = volume.host_path.as_ref().filter(|it| is_folder(&it.kind));
+            host.is_some_and(|it| it.path == node_folder(settings))
         }
     }
 }
@@ -147,8 +156,8 @@ pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
         Volume { empty_dir: Some(_), .. } if has_binaries => memory.is_none_or(str::is_empty),
         Volume { empty_dir: Some(_), .. } => memory == Some("Memory"),
         Volume { host_path: Some(host), .. } => {
-            let version = host.path.strip_prefix(settings.node_folder.trim_end_matches('/'));
-            has_binaries && version.is_some_and(|it| it.starts_with('/'))
+            let (path, folder) = (path::clean(&host.path), path::clean(&settings.node_folder));
+            has_binaries && path != folder && path::is_within(&path, &folder)
         }
         Volume { image, .. } => has_binaries && image.is_some(),
     }

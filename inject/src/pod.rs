@@ -4,41 +4,44 @@ use contract::{Key, Reading, Rich, names};
 
 use crate::{
     Binaries, Error, Outcome, Settings, VERSION, check,
+    chosen::{self, Creator},
     image::Lookup,
     json::Json::{Bool, Fixed, List, Object, Text, Words},
     known::Known,
     launcher, parts,
     patch::token,
     program::Program,
+    run::{self, RUN},
     view::{Container, Pod},
 };
 
-const RUN: &str = "/run";
 /// Where the annotation of that name is, as a JSON pointer.
 const STATUS: &str = "/metadata/annotations/rich.pouch~1status";
 
 pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    let pod: Pod<'_> = skim::from_str(object)
-        .map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })?;
-    Ok(plan(&pod, settings, known))
+    Ok(read(object)?.judge(settings, known))
+}
+
+pub(crate) fn read(object: &str) -> Result<Pod<'_>, Error> {
+    skim::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })
 }
 
 impl Pod<'_> {
     /// Judges a pod that has been read already, as [`crate::judge`] does its text.
     #[must_use]
     pub fn judge(&self, settings: &Settings, known: &Known) -> Outcome {
-        plan(self, settings, known)
+        plan(self, Creator::of_pod(&self.metadata, known), settings, known)
     }
 }
 
-/// What is to be done with a pod, or would be with a pod of this template.
-pub(crate) fn plan(pod: &Pod, settings: &Settings, known: &Known) -> Outcome {
+/// What is to be done with a pod, or would be with a pod of this template, by who wrote it.
+pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: &Known) -> Outcome {
     let Reading { rich, mut violations } = contract::read(pod.annotations());
     let Some(rich) = rich else {
         return Outcome { violations, ..Outcome::default() };
     };
 
-    let (chosen, unknown) = check::choose(pod, &rich);
+    let (chosen, unknown) = chosen::choose(pod, &rich, creator);
     violations.extend(unknown);
     let (broken, images) = check::check(pod, &rich, &chosen, settings, known);
     violations.extend(broken);
@@ -106,7 +109,7 @@ impl Injection<'_> {
             if !self.rich.mode.boots_the_image() {
                 return;
             }
-            for (_, container) in containers.iter().filter(|(_, it)| needs_run(it)) {
+            for (_, container) in containers.iter().filter(|(_, it)| run::is_ours(it)) {
                 let name = parts::run_volume_name(&container.name);
                 if known.iter().all(|volume| volume.name != name) {
                     parts::run_volume(&name, |volume| list.push(volume));
@@ -261,19 +264,10 @@ impl Injection<'_> {
                 list.push(parts::MOUNT);
             }
             let boots = self.rich.mode.boots_the_image();
-            if boots && !container.mounts_at(RUN) && needs_run(container) {
+            if boots && !container.mounts_at(RUN) && run::is_ours(container) {
                 let name = parts::run_volume_name(&container.name);
                 list.push(Object(&[("name", Text(&name)), ("mountPath", Fixed(RUN))]));
             }
         });
     }
-}
-
-/// Whether /run is ours to bring: the user mounts nothing there (/var/run is a link to it).
-fn needs_run(container: &Container) -> bool {
-    let is_ours = |name: &str| *name == parts::run_volume_name(&container.name);
-    container
-        .mounts()
-        .iter()
-        .all(|mount| !matches!(mount.path(), RUN | "/var/run") || is_ours(&mount.name))
 }

@@ -80,11 +80,15 @@ impl<'a> Program<'a> {
 /// whether it is.
 fn users_words<'a>(container: &'a Container<'_>) -> (&'a [Text<'a>], bool) {
     let command = container.command.as_deref().unwrap_or_default();
-    let is_ours = matches!(command, [launcher, run, ..]
-        if *launcher == names::LAUNCHER && *run == RUN);
-    if !is_ours {
+    if !is_launched(container) {
         return (command, false);
     }
     let flags = command.iter().take_while(|word| **word != END_OF_FLAGS).count();
     (command.get(flags + 1..).unwrap_or_default(), true)
+}
+
+/// Whether the container's command is our launcher, as an injection makes it.
+pub(crate) fn is_launched(container: &Container<'_>) -> bool {
+    matches!(container.command.as_deref(), Some([launcher, run, ..])
+        if *launcher == names::LAUNCHER && *run == RUN)
 }

@@ -1,6 +1,6 @@
 //! The part of a pod that the rules and the patch need; everything else is passed over unread.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Mode, names};
 use memchr::{memchr, memmem};
@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use crate::{object::objects, text::Text};
+use crate::{object::objects, path, text::Text};
 
 /// A pod, or a pod template.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,8 @@ pub(crate) struct Metadata<'a> {
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference<'a>>,
+    /// Who wrote which field, as the API server keeps it; read only where that decides.
+    pub managed_fields: Option<&'a RawValue>,
 }
 
 /// An object that another belongs to.
@@ -62,6 +64,7 @@ pub(crate) struct PodSpec<'a> {
     #[serde(deserialize_with = "null_as_default")]
     pub containers: Vec<Container<'a>>,
     pub init_containers: Option<Vec<Container<'a>>>,
+    pub ephemeral_containers: Option<Vec<Container<'a>>>,
     pub volumes: Option<Vec<Volume<'a>>>,
 }
 
@@ -136,6 +139,7 @@ pub(crate) struct Container<'a> {
     pub security_context: Option<SecurityContext>,
     pub lifecycle: Option<Lifecycle<'a>>,
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
+    pub volume_devices: Option<Vec<VolumeDevice<'a>>>,
     pub resources: Option<Resources<'a>>,
     pub termination_message_path: Option<Text<'a>>,
 }
@@ -210,6 +214,15 @@ pub(crate) struct VolumeMount<'a> {
     pub name: Text<'a>,
     pub mount_path: Text<'a>,
     pub read_only: Option<bool>,
+    pub sub_path: Option<Text<'a>>,
+    pub sub_path_expr: Option<Text<'a>>,
+    pub mount_propagation: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct VolumeDevice<'a> {
+    pub device_path: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -248,6 +261,8 @@ pub(crate) struct Volume<'a> {
 #[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct HostPath<'a> {
     pub path: Text<'a>,
+    #[serde(rename = "type")]
+    pub kind: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,7 +275,8 @@ objects! {
     Pod<'a>, Metadata<'a>, OwnerReference<'a>, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>,
     NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>,
     SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep,
-    VolumeMount<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>, ImageVolume<'a>,
+    VolumeMount<'a>, VolumeDevice<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>,
+    ImageVolume<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.
@@ -308,6 +324,19 @@ impl<'a> Pod<'a> {
         self.spec.init_containers.as_deref().unwrap_or_default()
     }
 
+    pub(crate) fn ephemeral_containers(&self) -> &[Container<'a>] {
+        self.spec.ephemeral_containers.as_deref().unwrap_or_default()
+    }
+
+    /// Every list of containers, with the name of its field.
+    pub(crate) fn containers_by_list(&self) -> [(&'static str, &[Container<'a>]); 3] {
+        [
+            ("initContainers", self.init_containers()),
+            ("containers", &self.spec.containers),
+            ("ephemeralContainers", self.ephemeral_containers()),
+        ]
+    }
+
     pub(crate) fn volumes(&self) -> &[Volume<'a>] {
         self.spec.volumes.as_deref().unwrap_or_default()
     }
@@ -341,8 +370,21 @@ impl<'a> Container<'a> {
 }
 
 impl VolumeMount<'_> {
-    /// The mount path without the slashes that mean nothing at its end.
-    pub(crate) fn path(&self) -> &str {
-        self.mount_path.trim_end_matches('/')
+    /// The mount path in its one spelling.
+    pub(crate) fn path(&self) -> Cow<'_, str> {
+        path::clean(&self.mount_path)
+    }
+
+    /// Whether more than reading comes of it.
+    ///
+    /// The kubelet makes the folder of a `subPath` that is not there, in a volume that is mounted
+    /// read-only as well (`makeMounts` of k8s.io/kubernetes/pkg/kubelet); and what is mounted on a
+    /// `Bidirectional` mount is mounted in the volume for everybody.
+    pub(crate) fn may_write(&self) -> bool {
+        let is_set = |path: &Option<Text<'_>>| path.as_ref().is_some_and(|path| !path.is_empty());
+        self.read_only != Some(true)
+            || is_set(&self.sub_path)
+            || is_set(&self.sub_path_expr)
+            || self.mount_propagation.as_deref() == Some("Bidirectional")
     }
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Error, Outcome, Settings,
+    chosen::Creator,
     json::Json::{Map, Object, Text},
     known::{Known, Level},
     patch::token,
@@ -86,7 +87,7 @@ pub(crate) fn judge(
     }
     let mut outcome = Outcome::default();
     carry(kind, old.as_ref(), &mut new, &mut outcome);
-    let plan = pod::plan(&new.template, settings, known);
+    let plan = new.plan(kind, settings, known);
     let violations = violations_of(&plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
@@ -94,7 +95,7 @@ pub(crate) fn judge(
     outcome.warnings.extend(plan.warnings);
     // An object that was there before the rule was must still be updated by its controllers.
     let before = old.map_or_else(Vec::new, |old| {
-        violations_of(&pod::plan(&old.template, settings, known), settings, known)
+        violations_of(&old.plan(kind, settings, known), settings, known)
     });
     for violation in violations {
         if before.contains(&violation) {
@@ -164,6 +165,14 @@ impl<'a> Parsed<'a> {
             template: skim::from_str(template)?,
             template_has_metadata: metadata_of_template.flatten().is_some(),
         }))
+    }
+}
+
+impl Parsed<'_> {
+    /// What is to be done with a pod of the template.
+    fn plan(&self, kind: &Workload, settings: &Settings, known: &Known) -> Outcome {
+        let creator = Creator::of_template(&self.metadata, &kind.template, known);
+        pod::plan(&self.template, creator, settings, known)
     }
 }
 

@@ -265,8 +265,15 @@ fn what_is_reserved_is_refused() {
         ("/volumes", json!([{"name": "rich-pouch-run-app", "emptyDir": {}}])),
         ("/volumes", json!([{"name": "rich-pouch", "emptyDir": {"medium": "Memory"}}])),
         ("/initContainers", json!([{"name": "rich-pouch", "command": ["sh"]}])),
-        ("/containers/0/volumeMounts", json!([{"name": "mine", "mountPath": "/.rich/"}])),
         ("/containers/0/volumeMounts", json!([{"name": "mine", "mountPath": "/.rich/rich"}])),
+        ("/containers/0/volumeMounts", json!([{"name": "rich-pouch-run-b", "mountPath": "/x"}])),
+        (
+            "/initContainers",
+            json!([{"name": "a", "volumeMounts": [
+            {"name": "rich-pouch-run-app", "mountPath": "/x"}]}]),
+        ),
+        ("/containers/0/volumeDevices", json!([{"name": "mine", "devicePath": "/.rich/rich"}])),
+        ("/containers/0/terminationMessagePath", json!("/.rich/rich")),
     ];
     for (at, value) in cases {
         let mut pod = pod(&[("rich.pouch/mode", "systemd")]);
@@ -274,6 +281,89 @@ fn what_is_reserved_is_refused() {
         pod["spec"].pointer_mut(parent).unwrap()[name] = value;
         assert_eq!(codes(&judge(&pod)), ["reserved"], "{at}");
     }
+}
+
+#[test]
+fn a_path_of_ours_is_reserved_in_every_spelling() {
+    for path in [
+        "/.rich",
+        "/.rich/",
+        "//.rich",
+        "/./.rich",
+        "/a/../.rich",
+        "/.rich/../.rich",
+        ".rich",
+        "/.rich//rich",
+        "/../.rich",
+    ] {
+        let mut pod = pod(&[("rich.pouch/mode", "dumb-init")]);
+        let container = &mut pod["spec"]["containers"][0];
+        container["volumeMounts"] = json!([{"name": "mine", "mountPath": path}]);
+        assert_eq!(codes(&judge(&pod)), ["reserved"], "{path}");
+        pod["spec"]["containers"][0]["volumeMounts"] =
+            json!([{"name": "rich-pouch", "mountPath": path, "readOnly": true}]);
+        let mounts = &injected(&pod)["spec"]["containers"][0]["volumeMounts"];
+        let added = usize::from(path.ends_with("/rich"));
+        assert_eq!(mounts.as_array().unwrap().len(), 1 + added, "{path}");
+    }
+    for path in ["/.richer", "/a/.rich", "/.rich/.."] {
+        let mut pod = pod(&[("rich.pouch/mode", "dumb-init")]);
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "m", "mountPath": path}]);
+        assert_eq!(codes(&judge(&pod)), [""; 0], "{path}");
+    }
+}
+
+/// A systemd pod that mounts a volume there, and has another container.
+fn with_run(volume: Value, path: &str) -> Value {
+    let mut pod = pod(&[("rich.pouch/mode", "systemd")]);
+    let mut volume = volume;
+    volume["name"] = "mine".into();
+    pod["spec"]["volumes"] = json!([volume, {"name": "other", "emptyDir": {}}]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "mine", "mountPath": path}]);
+    let side = json!({"name": "side", "image": "i",
+                      "volumeMounts": [{"name": "other", "mountPath": "/run"}]});
+    pod["spec"]["containers"].as_array_mut().expect("containers").push(side);
+    pod
+}
+
+#[test]
+fn run_is_shared_with_nobody() {
+    let host = json!({"hostPath": {"path": "/run"}});
+    let claim = json!({"persistentVolumeClaim": {"claimName": "a"}});
+    for path in ["/run", "/run/", "/var/run", "//run", "/var/../run"] {
+        for volume in [&host, &claim] {
+            let said = refused(&with_run(volume.clone(), path));
+            assert_eq!(
+                said,
+                ["spec.containers[0].volumeMounts[0] mounts the volume mine (no emptyDir) at \
+                  /run, which systemd needs for itself alone: mount an emptyDir there that no \
+                  other container mounts, or nothing"]
+            );
+        }
+        let mine = with_run(json!({"emptyDir": {}}), path);
+        assert_eq!(codes(&judge(&mine)), [""; 0], "{path}");
+        for list in ["containers", "initContainers", "ephemeralContainers"] {
+            let mut shared = mine.clone();
+            let another = json!({"name": "b", "image": "i", "command": ["c"],
+                                 "volumeMounts": [{"name": "mine", "mountPath": "/x"}]});
+            match shared["spec"][list].as_array_mut() {
+                Some(containers) => containers.push(another),
+                None => shared["spec"][list] = json!([another]),
+            }
+            assert_eq!(codes(&judge(&shared)), ["run-shared"], "{list}");
+            shared["metadata"]["annotations"]["rich.pouch/mode"] = "dumb-init".into();
+            assert_eq!(codes(&judge(&shared)), [""; 0]);
+        }
+    }
+    // What is below it is the user's.
+    for path in ["/run/mine", "/var/run/mine", "/running"] {
+        assert_eq!(codes(&judge(&with_run(host.clone(), path))), [""; 0], "{path}");
+    }
+    // A container may mount its own twice.
+    let mut twice = with_run(json!({"emptyDir": {}}), "/run");
+    twice["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "mine", "mountPath": "/run"}, {"name": "mine", "mountPath": "/x"}]);
+    assert_eq!(codes(&judge(&twice)), [""; 0]);
 }
 
 #[test]
@@ -349,10 +439,14 @@ fn the_init_container_asks_for_the_cpu_and_memory_of_the_first_rich_container() 
 #[test]
 fn a_termination_message_path_of_the_users_is_told_to_the_launcher() {
     let mut pod = pod(&[("rich.pouch/mode", "dumb-init")]);
-    pod["spec"]["containers"][0]["terminationMessagePath"] = json!("/tmp/why");
-    let rich = injected(&pod);
-    assert_eq!(rich["spec"]["containers"][0]["command"][3], "--termination-log=/tmp/why");
-    assert_eq!(patched(&rich, &judge(&rich)), rich);
+    for path in ["/tmp/why", "tmp/./why"] {
+        pod["spec"]["containers"][0]["terminationMessagePath"] = json!(path);
+        let rich = injected(&pod);
+        assert_eq!(rich["spec"]["containers"][0]["command"][3], "--termination-log=/tmp/why");
+        assert_eq!(patched(&rich, &judge(&rich)), rich);
+    }
+    pod["spec"]["containers"][0]["terminationMessagePath"] = json!("/dev//termination-log");
+    assert_eq!(injected(&pod)["spec"]["containers"][0]["command"][3], "--");
 }
 
 #[test]

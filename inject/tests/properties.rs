@@ -9,7 +9,7 @@ use contract::{Key, Mode};
 use inject::{Binaries, Entrypoint, Known, Outcome, Patch, Privileged, Settings, Target};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
-use support::patched;
+use support::{as_written, patched};
 
 fn settings() -> Settings {
     Settings { image_pull_secrets: vec!["rich-pouch".to_owned()], ..support::settings() }
@@ -190,14 +190,14 @@ fn judge(pod: &Value, settings: &Settings) -> Outcome {
         inject::judge(Target::Pod, &pod.to_string(), None, settings, known).expect("a pod")
     };
     let entrypoint = Entrypoint { entrypoint: vec!["$(A)".into()], cmd: vec!["b $c".into()] };
-    let unknown = judge(&Known::default()).lookup.images;
+    let unknown = judge(&as_written()).lookup.images;
     let entrypoints = unknown.into_iter().map(|image| (image, Ok(entrypoint.clone()))).collect();
-    judge(&Known { entrypoints, ..Known::default() })
+    judge(&Known { entrypoints, ..as_written() })
 }
 
 /// A pass that asks for no image again.
 fn judge_knowing_nothing(pod: &Value, settings: &Settings) -> Outcome {
-    let (text, known) = (pod.to_string(), Known::default());
+    let (text, known) = (pod.to_string(), as_written());
     inject::judge(Target::Pod, &text, None, settings, &known).expect("a pod")
 }
 

@@ -28,9 +28,14 @@ pub(crate) fn judge(pod: &Value) -> Outcome {
     judge_knowing(pod, &Entrypoints::default())
 }
 
+/// Nothing is known, but that nobody else has changed the object.
+pub(crate) fn as_written() -> Known {
+    Known { as_written: true, ..Known::default() }
+}
+
 /// The outcome with what has been found out about images.
 pub(crate) fn judge_knowing(pod: &Value, entrypoints: &Entrypoints) -> Outcome {
-    let known = Known { entrypoints: entrypoints.clone(), ..Known::default() };
+    let known = Known { entrypoints: entrypoints.clone(), ..as_written() };
     inject::judge(Target::Pod, &pod.to_string(), None, &settings(), &known).expect("a pod")
 }
 
@@ -67,4 +72,16 @@ pub(crate) fn pod(annotations: &[(&str, &str)]) -> Value {
             {"name": "app", "image": "busybox", "command": ["sleep"], "args": ["10000"]},
         ]},
     })
+}
+
+/// `metadata.managedFields`, as the API server writes them for a request that wrote these
+/// containers below the path.
+pub(crate) fn managed_fields(path: &[&str], containers: &[&str]) -> Value {
+    let key = |name: &&str| format!("k:{}", json!({"name": name}));
+    let fields = json!({".": {}, "f:name": {}, "f:image": {}, "f:command": {}});
+    let elements: Value = containers.iter().map(|name| (key(name), fields.clone())).collect();
+    let nest = |inner: Value, name: &&str| json!({format!("f:{name}"): inner});
+    let fields = path.iter().rev().fold(elements, nest);
+    json!([{"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1",
+            "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields}])
 }

@@ -67,6 +67,56 @@ fn review(pod: &Value) -> String {
     )
 }
 
+/// What the API server says of a request's fields before it asks a webhook.
+fn managed_fields() -> Value {
+    let leaf = || json!({});
+    let container = |own: &[&str]| {
+        let fields = [
+            "name",
+            "image",
+            "args",
+            "imagePullPolicy",
+            "resources",
+            "terminationMessagePath",
+            "terminationMessagePolicy",
+        ];
+        let fields = fields.iter().chain(own).map(|name| (format!("f:{name}"), leaf()));
+        fields.chain([(".".to_owned(), leaf())]).collect::<Value>()
+    };
+    let app = ["command", "ports", "env", "livenessProbe", "readinessProbe", "volumeMounts"];
+    let spec = [
+        "dnsPolicy",
+        "restartPolicy",
+        "schedulerName",
+        "securityContext",
+        "terminationGracePeriodSeconds",
+        "volumes",
+    ];
+    let mut spec: Value = spec.iter().map(|name| (format!("f:{name}"), leaf())).collect();
+    spec["f:containers"] = json!({
+        "k:{\"name\":\"app\"}": container(&app),
+        "k:{\"name\":\"proxy\"}": container(&[]),
+    });
+    json!([{
+        "manager": "kube-controller-manager",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {
+            "f:metadata": {
+                "f:annotations": {".": {}, "f:kubectl.kubernetes.io/default-container": {},
+                                  "f:rich.pouch/initscript": {}, "f:rich.pouch/mode": {}},
+                "f:generateName": {},
+                "f:labels": {".": {}, "f:app": {}, "f:pod-template-hash": {}},
+                "f:ownerReferences": {".": {},
+                    "k:{\"uid\":\"0e5e6c2c-5f0e-4c56-a4c3-9b4f4f1f3c77\"}": {}},
+            },
+            "f:spec": spec,
+        },
+    }])
+}
+
 fn pod() -> Value {
     let mount = json!({"name": "kube-api-access-x7k2p", "readOnly": true,
                        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
@@ -93,6 +143,7 @@ fn pod() -> Value {
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet",
                 "name": "frontend-6c9f8d7b5d", "uid": "0e5e6c2c-5f0e-4c56-a4c3-9b4f4f1f3c77",
                 "controller": true, "blockOwnerDeletion": true}],
+            "managedFields": managed_fields(),
         },
         "spec": {
             "volumes": [

@@ -1,0 +1,179 @@
+//! Which containers of a pod become rich: of those that its creator wrote.
+//!
+//! Another webhook may add a container before or after us, and put it first. It is nobody's wish
+//! that it becomes rich, and privileged with it, unless `rich.pouch/containers` names it. The API
+//! server says in `metadata.managedFields` what the request for the object wrote, before it asks
+//! the first webhook, and attributes nothing to webhooks (`createHandler` of
+//! k8s.io/apiserver/pkg/endpoints/handlers/create.go, and the same for patches).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+};
+
+use contract::{Containers, Key, Rich, Violation, names, rules};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::{
+    check::annotation,
+    known::Known,
+    program,
+    text::Text,
+    view::{Container, Metadata, Pod},
+};
+
+/// No API server keeps more: an object with as much is larger than etcd takes, and is stored
+/// without them.
+const LONGEST: usize = 1 << 20;
+
+/// What tells which containers the creator wrote.
+#[derive(Clone, Copy)]
+pub(crate) enum Creator<'a> {
+    /// The object is as its creator wrote it.
+    WroteAll,
+    /// The managed fields of a pod.
+    OfPod(Option<&'a RawValue>),
+    /// The managed fields of a workload, and where in it the template is. Of a pod made of it, all
+    /// containers are its creator's, which is a controller.
+    OfTemplate(Option<&'a RawValue>, &'a str),
+}
+
+impl<'a> Creator<'a> {
+    pub(crate) fn of_pod(metadata: &Metadata<'a>, known: &Known) -> Self {
+        if known.as_written { Self::WroteAll } else { Self::OfPod(metadata.managed_fields) }
+    }
+
+    pub(crate) fn of_template(metadata: &Metadata<'a>, path: &'a str, known: &Known) -> Self {
+        if known.as_written {
+            return Self::WroteAll;
+        }
+        Self::OfTemplate(metadata.managed_fields, path)
+    }
+
+    /// The indices of the containers that the creator wrote, as far as that is known.
+    fn wrote(self, containers: &[Container]) -> Option<Vec<usize>> {
+        let (fields, template) = match self {
+            Self::WroteAll => return Some((0..containers.len()).collect()),
+            Self::OfPod(fields) => (fields, None),
+            Self::OfTemplate(fields, template) => (fields, Some(template)),
+        };
+        let names = named(fields?.get(), template)?;
+        let is_named = |index: &usize| names.contains(&*containers[*index].name);
+        Some((0..containers.len()).filter(is_named).collect())
+    }
+}
+
+/// The indices in `spec.containers` of the containers that become rich, and what stands against
+/// the choice.
+pub(crate) fn choose(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> (Vec<usize>, Vec<Violation>) {
+    match &rich.containers {
+        Containers::Named(wanted) => find(pod, wanted),
+        Containers::All | Containers::Default => match written(pod, rich, creator) {
+            Some(chosen) => (chosen, Vec::new()),
+            None => (Vec::new(), vec![cannot_be_told(pod)]),
+        },
+    }
+}
+
+/// What becomes rich where no container is named, as far as that can be told.
+fn written(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> Option<Vec<usize>> {
+    let containers = &pod.spec.containers;
+    let all = || (0..containers.len()).collect();
+    if containers.len() < 2 {
+        return Some(all());
+    }
+    let pick = |written: Vec<usize>| match rich.containers {
+        Containers::All => written,
+        _ => by_default(pod, written),
+    };
+    let chosen = match (creator.wrote(containers), creator) {
+        (Some(written), Creator::OfTemplate(..)) => {
+            Some(pick(written)).filter(|chosen| *chosen == pick(all()))
+        }
+        (None, Creator::OfTemplate(..)) => Some(pick(all())),
+        (written, _) => written.map(pick),
+    };
+    chosen.filter(|chosen| !chosen.is_empty())
+}
+
+/// Of these: those that are rich already, else the one that the pod calls its default, else the
+/// first.
+fn by_default(pod: &Pod, written: Vec<usize>) -> Vec<usize> {
+    let rich = launched(pod, written.clone());
+    if !rich.is_empty() {
+        return rich;
+    }
+    let default = pod.annotation(names::DEFAULT_CONTAINER);
+    let named = written.iter().find(|index| default == Some(&*pod.spec.containers[**index].name));
+    named.or(written.first()).map(slice::from_ref).unwrap_or_default().to_vec()
+}
+
+fn launched(pod: &Pod, mut indices: Vec<usize>) -> Vec<usize> {
+    indices.retain(|index| program::is_launched(&pod.spec.containers[*index]));
+    indices
+}
+
+fn cannot_be_told(pod: &Pod) -> Violation {
+    let names: Vec<&str> = pod.spec.containers.iter().map(|it| &*it.name).collect();
+    rules::WHICH_CONTAINER.broken_at("spec.containers").with("known", names.join(", "))
+}
+
+/// The names of the containers that managed fields have, below the template where they are a
+/// workload's; nothing where they have none.
+fn named(fields: &str, template: Option<&str>) -> Option<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Entry<'a> {
+        #[serde(borrow, rename = "fieldsV1")]
+        fields: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Element<'a> {
+        #[serde(borrow)]
+        name: Text<'a>,
+    }
+    if fields.len() > LONGEST {
+        return None;
+    }
+    let entries: Vec<Entry<'_>> = skim::from_str(fields).ok()?;
+    let mut names = BTreeSet::new();
+    for fields in entries.iter().filter_map(|entry| entry.fields) {
+        let path = template.into_iter().flat_map(|path| path.split('.'));
+        let elements: BTreeMap<Text<'_>, IgnoredAny> = path
+            .chain(["spec", "containers"])
+            .try_fold(fields, |fields, name| {
+                skim::member::<&RawValue>(fields.get(), &["f:", name].concat()).ok()?
+            })
+            .and_then(|fields| skim::from_str(fields.get()).ok())
+            .unwrap_or_default();
+        // An element of a list is named by its keys: k:{"name":"app"}.
+        let keys = elements.keys().filter_map(|element| element.strip_prefix("k:"));
+        names.extend(keys.filter_map(|keys| {
+            let Element { name } = skim::from_str(keys).ok()?;
+            Some(name.to_string())
+        }));
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// The containers with these names, and a violation for each that the pod lacks.
+fn find(pod: &Pod, wanted: &[String]) -> (Vec<usize>, Vec<Violation>) {
+    let containers = &pod.spec.containers;
+    let known: Vec<&str> = containers.iter().map(|it| &*it.name).collect();
+    let mut chosen = Vec::new();
+    let mut violations = Vec::new();
+    for name in wanted {
+        match containers.iter().position(|container| container.name == *name) {
+            Some(index) => chosen.push(index),
+            None => violations.push(
+                rules::UNKNOWN_CONTAINER
+                    .broken_at(&annotation(Key::Containers))
+                    .with("value", name)
+                    .with("known", known.join(", ")),
+            ),
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    (chosen, violations)
+}
