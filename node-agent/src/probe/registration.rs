@@ -23,10 +23,22 @@ impl Path {
             Self::Validate => "/validate",
         }
     }
+
+    /// What its registration must cover.
+    fn covered(self) -> impl Iterator<Item = &'static Covered> {
+        let validated = match self {
+            Self::Mutate => &[][..],
+            Self::Validate => VALIDATED,
+        };
+        COVERED.iter().chain(validated)
+    }
 }
 
-/// What must be covered: API group, resource, operations. A new kind is one row.
-const COVERED: &[(&str, &str, &[&str])] = &[
+/// API group, resource, operations.
+type Covered = (&'static str, &'static str, &'static [&'static str]);
+
+/// What must be covered by both registrations. A new kind is one row.
+const COVERED: &[Covered] = &[
     ("", "pods", &["CREATE"]),
     ("", "podtemplates", &["CREATE", "UPDATE"]),
     ("", "replicationcontrollers", &["CREATE", "UPDATE"]),
@@ -37,6 +49,8 @@ const COVERED: &[(&str, &str, &[&str])] = &[
     ("batch", "cronjobs", &["CREATE", "UPDATE"]),
     ("batch", "jobs", &["CREATE", "UPDATE"]),
 ];
+/// What only the validating one must cover.
+const VALIDATED: &[Covered] = &[("", "pods/ephemeralcontainers", &["UPDATE"])];
 
 /// What the API server does where a registration says nothing.
 const DEFAULT_TIMEOUT: i32 = 10;
@@ -87,7 +101,7 @@ pub(super) struct Target {
 pub(super) fn check(entries: &[Entry<'_>], path: Path) -> Result<Target, Vec<String>> {
     let mut problems = Vec::new();
     let mut used: Vec<&Entry<'_>> = Vec::new();
-    for (group, resource, operations) in COVERED {
+    for (group, resource, operations) in path.covered() {
         for operation in *operations {
             let covers = |entry: &&Entry<'_>| {
                 let covers = |rule| rule_covers(rule, group, resource, operation);
@@ -146,15 +160,23 @@ impl Entry<'_> {
 }
 
 fn rule_covers(rule: &RuleWithOperations, group: &str, resource: &str, operation: &str) -> bool {
-    let has = |values: &Option<Vec<String>>, wanted: &str| {
-        let mut values = values.iter().flatten();
-        values.any(|value| value == wanted || value == "*" || value == "*/*")
+    let has = |values: &Option<Vec<String>>, covers: &dyn Fn(&str) -> bool| {
+        values.iter().flatten().any(|value| covers(value))
     };
-    has(&rule.api_groups, group)
-        && has(&rule.api_versions, "v1")
-        && has(&rule.operations, operation)
-        && has(&rule.resources, resource)
+    let is = |wanted| move |value: &str| value == wanted || value == "*";
+    has(&rule.api_groups, &is(group))
+        && has(&rule.api_versions, &is("v1"))
+        && has(&rule.operations, &is(operation))
+        && has(&rule.resources, &|value| covers_resource(value, resource))
         && rule.scope.as_deref() != Some("Cluster")
+}
+
+/// `*` is every resource and no subresource, `pods/*` every subresource of pods, `*/*` everything
+/// (`Matcher.resource` of k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules).
+fn covers_resource(value: &str, resource: &str) -> bool {
+    let (wanted, part) = resource.split_once('/').unwrap_or((resource, ""));
+    let (has, has_part) = value.split_once('/').unwrap_or((value, ""));
+    (has == wanted || has == "*") && (has_part == part || has_part == "*")
 }
 
 #[cfg(test)]
@@ -233,6 +255,29 @@ mod tests {
     fn a_wildcard_covers_too() {
         let all = entry("all.rich.pouch", &[rule(&["*"], &["*/*"], &["*"])]);
         assert!(checked(&json!([all])).is_ok());
+    }
+
+    #[test]
+    fn ephemeral_containers_are_covered_by_the_validating_registration() {
+        let missing = "no entry covers UPDATE of pods/ephemeralcontainers";
+        for (resource, covers) in [
+            ("pods/ephemeralcontainers", true),
+            ("pods/*", true),
+            ("*/*", true),
+            ("*", false),
+            ("pods", false),
+        ] {
+            let mut webhooks = registered();
+            let debug = entry("debug.rich.pouch", &[rule(&[""], &[resource], &["UPDATE"])]);
+            webhooks.as_array_mut().unwrap().push(debug);
+            for webhook in webhooks.as_array_mut().unwrap() {
+                webhook["clientConfig"]["service"]["path"] = json!("/validate");
+            }
+            let typed: Vec<ValidatingWebhook> = serde_json::from_value(webhooks).unwrap();
+            let entries: Vec<Entry<'_>> = typed.iter().map(Entry::from).collect();
+            let problems = check(&entries, Path::Validate).err().unwrap_or_default();
+            assert_eq!(problems, if covers { vec![] } else { vec![missing] }, "{resource}");
+        }
     }
 
     #[test]

@@ -50,23 +50,26 @@ fn evaluate(
     decide: impl FnOnce(Target<'_>, Outcome) -> Decision,
 ) -> Verdict {
     let update = request.operation == "UPDATE";
-    if !(update || request.operation == "CREATE") || !request.sub_resource.is_empty() {
-        return Verdict::allow();
-    }
+    let target = match &*request.sub_resource {
+        "" if update || request.operation == "CREATE" => None,
+        "ephemeralcontainers" if update => Some(Target::EphemeralContainers),
+        _ => return Verdict::allow(),
+    };
     let (target, mut outcome) = match &request.object {
         None => return Unreadable::NoObject.into(),
         Some(Object::NewPod(pod)) => (Target::Pod, pod.judge(settings, known)),
         Some(Object::Text(object)) => {
-            if update {
+            // Nothing may keep a controller from taking off its finalizer.
+            if update && target.is_none() {
                 match metadata(object) {
                     Err(error) => return Unreadable::Metadata(error).into(),
-                    // Nothing may keep a controller from taking off its finalizer.
                     Ok(metadata) if metadata.is_being_deleted() => return Verdict::allow(),
                     Ok(_) => {}
                 }
             }
             let kind = &request.kind;
-            let Some(target) = Target::find(&kind.group, &kind.kind, settings) else {
+            let find = || Target::find(&kind.group, &kind.kind, settings);
+            let Some(target) = target.or_else(find) else {
                 return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
             };
             let old = request.old_object.map(RawValue::get);
@@ -195,6 +198,33 @@ mod tests {
             for verdict in both(&request) {
                 assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
                 assert!(verdict.warnings.is_empty());
+            }
+        }
+    }
+
+    /// The request that adds an ephemeral container with this mount to a rich pod.
+    fn debugging(pod: &Value, mount: &Value) -> Value {
+        let mut debugged = pod.clone();
+        debugged["spec"]["ephemeralContainers"] =
+            json!([{"name": "debug", "image": "i", "volumeMounts": [mount]}]);
+        json!({"object": debugged, "oldObject": pod, "operation": "UPDATE",
+               "subResource": "ephemeralcontainers"})
+    }
+
+    #[test]
+    fn an_ephemeral_container_may_read_the_binaries_and_not_write_them() {
+        // What else is wrong with the pod was so before.
+        for mut pod in [broken_pod(), rich_pod()] {
+            pod["spec"]["volumes"] = json!([{"name": "rich-pouch", "emptyDir": {}}]);
+            let mut mount = json!({"name": "rich-pouch", "mountPath": "/x"});
+            for verdict in both(&debugging(&pod, &mount)) {
+                let broken: Vec<_> = verdict.decision.rules().collect();
+                assert_eq!(broken, ["binaries-writable"]);
+            }
+            mount["readOnly"] = true.into();
+            for verdict in both(&debugging(&pod, &mount)) {
+                assert!(matches!(verdict.decision, Decision::Allow), "{verdict:?}");
+                assert!(verdict.warnings.is_empty(), "{verdict:?}");
             }
         }
     }

@@ -212,7 +212,7 @@ fn short(name: &str) -> &str {
 /// A label of few values, whatever is sent.
 fn known_kind<'a>(kind: &GroupVersionKind<'_>, settings: &'a Settings) -> &'a str {
     match Target::find(&kind.group, &kind.kind, settings) {
-        Some(Target::Pod) => "Pod",
+        Some(Target::Pod | Target::EphemeralContainers) => "Pod",
         Some(Target::Workload(workload)) => &workload.kind,
         None => "other",
     }
