@@ -6,13 +6,10 @@
 //! the first webhook, and attributes nothing to webhooks (`createHandler` of
 //! k8s.io/apiserver/pkg/endpoints/handlers/create.go, and the same for patches).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    slice,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Containers, Key, Rich, Violation, names, rules};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -100,18 +97,15 @@ fn written(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> Option<Vec<usize>> {
 /// Of these: those that are rich already, else the one that the pod calls its default, else the
 /// first.
 fn by_default(pod: &Pod, written: Vec<usize>) -> Vec<usize> {
-    let rich = launched(pod, written.clone());
+    let containers = &pod.spec.containers;
+    let is_rich = |index: &usize| program::is_launched(&containers[*index]);
+    let (rich, plain): (Vec<usize>, Vec<usize>) = written.into_iter().partition(is_rich);
     if !rich.is_empty() {
         return rich;
     }
     let default = pod.annotation(names::DEFAULT_CONTAINER);
-    let named = written.iter().find(|index| default == Some(&*pod.spec.containers[**index].name));
-    named.or(written.first()).map(slice::from_ref).unwrap_or_default().to_vec()
-}
-
-fn launched(pod: &Pod, mut indices: Vec<usize>) -> Vec<usize> {
-    indices.retain(|index| program::is_launched(&pod.spec.containers[*index]));
-    indices
+    let named = plain.iter().find(|index| default == Some(&*containers[**index].name));
+    named.or(plain.first()).copied().into_iter().collect()
 }
 
 fn cannot_be_told(pod: &Pod) -> Violation {
@@ -139,7 +133,7 @@ fn named(fields: &str, template: Option<&str>) -> Option<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for fields in entries.iter().filter_map(|entry| entry.fields) {
         let path = template.into_iter().flat_map(|path| path.split('.'));
-        let elements: BTreeMap<Text<'_>, IgnoredAny> = path
+        let elements: BTreeMap<Text<'_>, &RawValue> = path
             .chain(["spec", "containers"])
             .try_fold(fields, |fields, name| {
                 skim::member::<&RawValue>(fields.get(), &["f:", name].concat()).ok()?

@@ -1,5 +1,7 @@
 //! What comes out for a pod, and what is refused.
 
+#![allow(clippy::expect_used, reason = "these are tests")]
+
 mod support;
 
 use inject::{Known, Namespace, Privileged, Settings, Target};
