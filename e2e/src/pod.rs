@@ -5,9 +5,11 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::{
     Api,
     api::{
-        AttachParams, AttachedProcess, DeleteParams, ListParams, LogParams, WatchEvent, WatchParams,
+        AttachParams, AttachedProcess, DeleteParams, ListParams, LogParams, Patch, PatchParams,
+        WatchEvent, WatchParams,
     },
 };
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
 use crate::{Namespace, eventually, patiently};
@@ -179,6 +181,18 @@ impl RunningPod {
     pub async fn enter(&self, command: &[&str]) -> AttachedProcess {
         let params = AttachParams::default().container("app");
         self.pods.exec(&self.name, command.iter().copied(), &params).await.expect("an exec")
+    }
+
+    /// Whether the API server would add an ephemeral container to the pod, and else why not.
+    pub async fn would_be_debugged(&self, container: &Value) -> Result<(), String> {
+        let patch = json!({"spec": {"ephemeralContainers": [container]}});
+        let params = PatchParams { dry_run: true, ..PatchParams::default() };
+        let patch = Patch::Strategic(patch);
+        match self.pods.patch_ephemeral_containers(&self.name, &params, &patch).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) => Err(status.message),
+            Err(other) => panic!("no answer of the API server: {other}"),
+        }
     }
 
     /// Waits until a command in the container prints what is looked for.

@@ -6,7 +6,8 @@
 use std::process::Stdio;
 
 use e2e::{
-    App, Namespace, busybox, cluster_command, eventually, in_namespace, kubectl, kubectl_apply,
+    App, Namespace, busybox, cluster_command, debian, eventually, in_namespace, kubectl,
+    kubectl_apply,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -71,17 +72,23 @@ impl Other {
     }
 }
 
-/// The pod as it would be created, once the other webhook has its say.
-async fn changed(ns: &Namespace, app: &App) -> Value {
+/// The pod as it would be created, once the other webhook has its say and its container is there.
+async fn changed(ns: &Namespace, app: &App, path: &str) -> Value {
+    let place = usize::from(path == "/sidecar");
     eventually("the other webhook adds a container", async || {
         let pod = ns.accepts(app).await;
-        (pod["spec"]["containers"].as_array()?.len() == 2).then_some(pod)
+        (pod["spec"]["containers"][place]["name"] == "sidecar").then_some(pod)
     })
     .await
 }
 
-fn is_rich(container: &Value) -> bool {
-    container["command"][0] == "/.rich/rich"
+/// The names of a pod's containers that are rich. No other is privileged.
+fn rich(pod: &Value) -> Vec<&str> {
+    let containers = pod["spec"]["containers"].as_array().expect("containers");
+    let is_rich = |it: &&Value| it["command"][0] == "/.rich/rich";
+    let plain = containers.iter().find(|it| !is_rich(it) && !it["securityContext"].is_null());
+    assert_eq!(plain, None);
+    containers.iter().filter(is_rich).filter_map(|it| it["name"].as_str()).collect()
 }
 
 #[tokio::test]
@@ -89,22 +96,35 @@ async fn a_pod_that_others_change_before_or_after_us_is_rich_or_is_refused() {
     let other = Other::start().await;
     let app = busybox(&["sleep", "10000"]).rich("mode", "dumb-init");
     let all = app.clone().rich("containers", "*");
+    let systemd = debian(&["sleep", "10000"]).rich("mode", "systemd");
     in_namespace(async |ns| {
         for name in ["a-rich-pouch-e2e", "z-rich-pouch-e2e"] {
-            let sidecar = json!({"path": "/sidecar", "reinvocationPolicy": "Never"});
-            other
-                .registered(ns, name, &sidecar, async || {
-                    let pod = changed(ns, &all).await;
-                    assert!(is_rich(&pod["spec"]["containers"][0]), "{name}");
-                    assert!(is_rich(&pod["spec"]["containers"][1]), "{name}");
-                    let pod = changed(ns, &app).await;
-                    assert!(is_rich(&pod["spec"]["containers"][0]), "{name}");
-                    assert!(!is_rich(&pod["spec"]["containers"][1]), "{name}");
-                    let pod = ns.run(&all).await;
-                    assert!(pod.exec(&["ps"]).await.contains("dumb-init -- sleep 10000"));
-                })
-                .await;
+            for path in ["/sidecar", "/first"] {
+                let sidecar = json!({"path": path, "reinvocationPolicy": "Never"});
+                other
+                    .registered(ns, name, &sidecar, async || {
+                        for app in [&app, &all, &systemd] {
+                            let pod = changed(ns, app, path).await;
+                            assert_eq!(rich(&pod), ["app"], "{name}{path}");
+                        }
+                        let pod = ns.run(&all).await;
+                        assert!(pod.exec(&["ps"]).await.contains("dumb-init -- sleep 10000"));
+                        let pod = ns.run(&systemd).await;
+                        pod.exec_until(&["cat", "/proc/1/comm"], |it| it == "systemd\n").await;
+                    })
+                    .await;
+            }
         }
+        // What is named is meant: the other webhook's container is there before we are asked.
+        let named = app.clone().rich("containers", "app,sidecar");
+        let first = json!({"path": "/first", "reinvocationPolicy": "Never"});
+        other
+            .registered(ns, "a-rich-pouch-e2e", &first, async || {
+                let accepted = async || ns.would_take(&named.pod()).await.ok();
+                eventually("the other webhook is asked first", accepted).await;
+                assert_eq!(rich(&ns.accepts(&named).await), ["sidecar", "app"]);
+            })
+            .await;
         // Who changes what is ours once is followed by us; who does it each time is not.
         let undo = json!({"path": "/undo", "reinvocationPolicy": "IfNeeded"});
         other

@@ -3,7 +3,8 @@
 //! usage: other-webhook ADDRESS
 //! Prints its CA as caBundle has it, once it listens; answers until it is killed.
 //!
-//! - `/sidecar` adds a container `sidecar`, as meshes and log shippers do.
+//! - `/sidecar` adds a container `sidecar`, as log shippers do.
+//! - `/first` puts it before all others, as meshes do.
 //! - `/undo` gives the first container a command of its own.
 #![forbid(unsafe_code)]
 
@@ -29,7 +30,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let resolver = Arc::new(Resolver::default());
     resolver.install(Pair::from_pem(certificate.as_bytes(), key.as_bytes(), &provider)?);
 
-    let router = Router::new().route("/sidecar", post(sidecar)).route("/undo", post(undo));
+    let router = Router::new()
+        .route("/sidecar", post(async |body: Bytes| sidecar(&body, "-")))
+        .route("/first", post(async |body: Bytes| sidecar(&body, "0")))
+        .route("/undo", post(undo));
     let (_stopper, stop) = Stop::new();
     let tls = acceptor(provider, resolver, None)?;
     let server = Server::bind(address, Some(tls), router, Limits::new(64), stop).await?;
@@ -41,8 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The type and the body.
 type Answer = ([(&'static str, &'static str); 1], String);
 
-async fn sidecar(body: Bytes) -> Answer {
-    answer(&body, |pod| {
+fn sidecar(body: &[u8], place: &str) -> Answer {
+    answer(body, |pod| {
         let containers = pod["spec"]["containers"].as_array();
         let first = containers.and_then(|it| it.first()).cloned().unwrap_or_default();
         if containers.into_iter().flatten().any(|it| it["name"] == "sidecar") {
@@ -50,7 +54,8 @@ async fn sidecar(body: Bytes) -> Answer {
         }
         let sidecar =
             json!({"name": "sidecar", "image": first["image"], "command": ["sleep", "10000"]});
-        json!([{"op": "add", "path": "/spec/containers/-", "value": sidecar}])
+        let path = format!("/spec/containers/{place}");
+        json!([{"op": "add", "path": path, "value": sidecar}])
     })
 }
 
