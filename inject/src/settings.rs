@@ -82,8 +82,8 @@ const fn yes() -> bool {
 /// Whether an annotation may make a container privileged.
 ///
 /// Pod Security, quotas and every other admission judge the pod after the injection all the
-/// same, so that "allow" gives nobody who may create pods one that they could not have written
-/// themselves. It gives privilege to those who may set a pod's annotations only.
+/// same, so that "allow" gives a user who may create pods none that they could not have written
+/// themselves. It gives privilege to a user who may set a pod's annotations only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Privileged {

@@ -126,7 +126,7 @@ fn is_rich(container: &Value) -> bool {
     container["command"][0] == "/.rich/rich"
 }
 
-/// Whether it is asked for by name, as whoever may write the whole pod can.
+/// Whether an annotation asks for it by name.
 fn is_named(pod: &Value, container: &str) -> bool {
     pod["metadata"]["annotations"]["rich.pouch/containers"] == container
 }
