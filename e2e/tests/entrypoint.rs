@@ -21,7 +21,7 @@ async fn the_pull_secrets_are_the_pods_or_else_its_service_accounts(ns: &Namespa
         json!({"imagePullSecrets": names})
     };
     let is_closed = |verdict: Result<(), String>| {
-        verdict.is_err_and(|said| said.contains("gives it out for credentials only"))
+        verdict.is_err_and(|said| said.contains("requires credentials"))
     };
     assert_eq!(verdict(ns, rich, secrets(&["missing", "pull"])).await, Ok(()));
     // What is known by the credentials of one is not told to another.
@@ -68,7 +68,7 @@ async fn a_container_without_a_command_runs_what_its_image_says() {
     with_entrypoints(&registry, async || {
         in_namespace(async |ns| {
             let host = registry.host();
-            let closed = format!("{host} gives it out for credentials only");
+            let closed = format!("{host} requires credentials");
             ns.refuses(&rich, &closed).await;
 
             let secret = kubectl_apply(&ns.name, &registry.pull_secret("pull")).await;
@@ -102,14 +102,14 @@ async fn a_container_without_a_command_runs_what_its_image_says() {
             let sentence = format!(
                 "spec.template.spec.containers[0].command is empty, and what the image \
                  localhost/busybox-entrypoint:gone runs cannot be found out: {host} does not have \
-                 it; write the command that the container runs"
+                 the image; write the command that the container runs"
             );
             assert!(said.text.contains(&sentence), "{}", said.text);
             missing["spec"]["template"]["spec"]["containers"][0]["image"] =
                 json!("registry.example/app:1");
             let said = kubectl_apply(&ns.name, &missing).await;
             assert!(
-                said.text.contains("may not ask its registry registry.example"),
+                said.text.contains("has not listed its registry registry.example"),
                 "{}",
                 said.text
             );

@@ -1,143 +1,160 @@
 //! What was found out, as long as it is good, and no more of it than fits.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     hash::Hash,
+    time::{Duration, Instant},
 };
 
-use tokio::time::Instant;
+use inject::Entrypoint;
+use moka::{
+    Expiry,
+    future::{Cache, CacheBuilder},
+};
 
-/// What an entry takes besides its content: the tables' own part of it.
+use super::{
+    error::Error,
+    image::{Manifest, Variant},
+    place::Version,
+};
+
+/// How long a failure is remembered: long enough that a controller which tries again and again
+/// asks the registry rarely, and short enough that nobody waits after a repair.
+const FAILURE: Duration = Duration::from_secs(10);
+/// How long a tag is taken to point where it pointed. What a pod is given fits the image of that
+/// moment, as a command that a user writes fits the image that they know.
+const TAG: Duration = Duration::from_mins(1);
+/// What an entry takes besides its content: the table's own part of it.
 const OVERHEAD: usize = 160;
 
-/// How many bytes something takes beyond its own size.
-pub(super) trait Weight {
-    /// The bytes on the heap, about.
-    fn weight(&self) -> usize;
+/// A look-up as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    /// By whose credentials, and in which repository: who asked for what may not be told to who
+    /// could not.
+    pub(super) scope: String,
+    pub(super) version: Version,
+    /// The digest of the architectures that are meant.
+    pub(super) architectures: Vec<u8>,
 }
 
-/// A table that is bounded in bytes, and forgets first what was not used for the longest time.
-#[derive(Debug)]
-pub(super) struct Cache<K, V> {
-    entries: HashMap<K, Entry<V>>,
-    /// The keys in the order in which they were last used.
-    order: BTreeMap<u64, K>,
-    clock: u64,
+/// What a look-up as a whole has found, or why it has not.
+pub(super) type Answer = Result<Entrypoint, Error>;
+
+/// What is known.
+pub(super) struct Known {
+    /// It also makes those who ask the same wait for one look-up.
+    pub(super) answers: Cache<Question, Answer>,
+    /// By scope and digest.
+    pub(super) manifests: Cache<String, Manifest>,
+    /// By scope and digest.
+    pub(super) configurations: Cache<String, Entrypoint>,
+}
+
+impl Known {
+    /// Nothing yet, and never more than about so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        let each = bytes / 3;
+        Self {
+            answers: bounded(each, question, answer).expire_after(GoodUntil).build(),
+            manifests: bounded(each, String::len, manifest).build(),
+            configurations: bounded(each, String::len, words).build(),
+        }
+    }
+}
+
+/// How long an answer is good.
+struct GoodUntil;
+
+impl Expiry<Question, Answer> for GoodUntil {
+    fn expire_after_create(&self, of: &Question, is: &Answer, _: Instant) -> Option<Duration> {
+        match (is, &of.version) {
+            (Err(_), _) => Some(FAILURE),
+            (Ok(_), Version::Tag(_)) => Some(TAG),
+            (Ok(_), Version::Digest(_)) => None,
+        }
+    }
+}
+
+/// A cache that is bounded in bytes. What a key and a value take beyond their own size is counted.
+fn bounded<K, V>(
     bytes: usize,
-    limit: usize,
+    of_key: fn(&K) -> usize,
+    of_value: fn(&V) -> usize,
+) -> CacheBuilder<K, V, Cache<K, V>>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let weigh = move |key: &K, value: &V| {
+        let content = of_key(key) + of_value(value);
+        (OVERHEAD + size_of::<K>() + size_of::<V>() + content).try_into().unwrap_or(u32::MAX)
+    };
+    Cache::builder().max_capacity(bytes as u64).weigher(weigh)
 }
 
-#[derive(Debug)]
-struct Entry<V> {
-    value: V,
-    until: Option<Instant>,
-    used: u64,
-    bytes: usize,
+fn question(of: &Question) -> usize {
+    let (Version::Tag(version) | Version::Digest(version)) = &of.version;
+    of.scope.len() + version.len() + of.architectures.len()
 }
 
-impl<K: Clone + Eq + Hash + Weight, V: Clone + Weight> Cache<K, V> {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), order: BTreeMap::new(), clock: 0, bytes: 0, limit }
+fn answer(is: &Answer) -> usize {
+    match is {
+        Ok(entrypoint) => words(entrypoint),
+        Err(error) => error.to_string().len(),
     }
+}
 
-    /// The value of a key, unless it is no longer good.
-    pub(super) fn get(&mut self, key: &K, now: Instant) -> Option<V> {
-        let entry = self.entries.get_mut(key)?;
-        if entry.until.is_some_and(|until| until <= now) {
-            self.remove(key);
-            return None;
-        }
-        self.order.remove(&entry.used);
-        self.clock += 1;
-        entry.used = self.clock;
-        self.order.insert(self.clock, key.clone());
-        Some(entry.value.clone())
+fn manifest(is: &Manifest) -> usize {
+    match is {
+        Manifest::Image(digest) => digest.len(),
+        Manifest::Index(variants) => variants.iter().map(variant).sum(),
     }
+}
 
-    /// Keeps a value, for ever or until then.
-    pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>) {
-        self.remove(&key);
-        // The key stands in both tables.
-        let bytes =
-            OVERHEAD + size_of::<V>() + value.weight() + 2 * (size_of::<K>() + key.weight());
-        if bytes > self.limit {
-            return;
-        }
-        self.clock += 1;
-        self.bytes += bytes;
-        self.order.insert(self.clock, key.clone());
-        self.entries.insert(key, Entry { value, until, used: self.clock, bytes });
-        while self.bytes > self.limit
-            && let Some((_, oldest)) = self.order.first_key_value()
-        {
-            let oldest = oldest.clone();
-            self.remove(&oldest);
-        }
-    }
+fn variant(is: &Variant) -> usize {
+    size_of::<Variant>() + is.platform.len() + is.architecture.len() + is.digest.len()
+}
 
-    fn remove(&mut self, key: &K) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.order.remove(&entry.used);
-            self.bytes -= entry.bytes;
-        }
-    }
+fn words(of: &Entrypoint) -> usize {
+    let words = of.entrypoint.iter().chain(&of.cmd);
+    words.map(|word| size_of::<String>() + word.len()).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    impl Weight for &str {
-        fn weight(&self) -> usize {
-            self.len()
-        }
+    fn question(version: Version) -> Question {
+        Question { scope: "a".to_owned(), version, architectures: Vec::new() }
     }
 
-    impl Weight for usize {
-        fn weight(&self) -> usize {
-            *self
-        }
+    fn entrypoint(bytes: usize) -> Entrypoint {
+        Entrypoint { entrypoint: vec!["x".repeat(bytes)], cmd: Vec::new() }
     }
 
     #[test]
-    fn an_entry_is_good_until_its_time() {
-        let mut cache = Cache::new(10_000);
-        let now = Instant::now();
-        cache.put("a", 1, Some(now + Duration::from_secs(1)));
-        cache.put("b", 2, None);
-        assert_eq!(cache.get(&"a", now), Some(1));
-        let later = now + Duration::from_secs(1);
-        assert_eq!(cache.get(&"a", later), None);
-        assert_eq!(cache.get(&"a", now), None);
-        assert_eq!(cache.get(&"b", later), Some(2));
-        cache.put("b", 3, None);
-        assert_eq!(cache.get(&"b", later), Some(3));
+    fn a_failure_is_good_for_seconds_a_tag_for_a_minute_and_a_digest_for_ever() {
+        let (tag, digest) = (Version::Tag("1".to_owned()), Version::Digest("1".to_owned()));
+        let good = |version: &Version, answer: &Answer| {
+            GoodUntil.expire_after_create(&question(version.clone()), answer, Instant::now())
+        };
+        for version in [&tag, &digest] {
+            assert_eq!(good(version, &Err(Error::NoPlatform)), Some(FAILURE));
+        }
+        assert_eq!(good(&tag, &Ok(entrypoint(1))), Some(TAG));
+        assert_eq!(good(&digest, &Ok(entrypoint(1))), None);
     }
 
-    #[test]
-    fn what_was_not_used_for_longest_goes_first_and_the_bound_holds() {
-        let mut cache = Cache::new(4_000);
-        let now = Instant::now();
-        for key in ["a", "b", "c"] {
-            cache.put(key, 1_000, None);
+    #[tokio::test]
+    async fn the_bound_holds() {
+        let known = Known::new(300_000);
+        for index in 0..1_000 {
+            known.configurations.insert(index.to_string(), entrypoint(1_000)).await;
         }
-        assert_eq!(cache.get(&"a", now), Some(1_000));
-        cache.put("d", 1_000, None);
-        assert!(cache.bytes <= 4_000);
-        assert_eq!(cache.get(&"b", now), None);
-        assert_eq!(cache.get(&"a", now), Some(1_000));
-        cache.put("huge", 5_000, None);
-        assert_eq!(cache.get(&"huge", now), None);
-        assert_eq!(cache.get(&"a", now), Some(1_000));
-        for round in 0..1_000 {
-            cache.put(["a", "b", "c", "d", "e"][round % 5], 100 * (round % 20), None);
-            assert!(cache.bytes <= 4_000);
-            assert_eq!(cache.order.len(), cache.entries.len());
-        }
-        for key in ["a", "b", "c", "d", "e"] {
-            cache.remove(&key);
-        }
-        assert_eq!(cache.bytes, 0);
+        known.configurations.insert("huge".to_owned(), entrypoint(200_000)).await;
+        known.configurations.run_pending_tasks().await;
+        let bytes = known.configurations.weighted_size();
+        assert!((50_000..=100_000).contains(&bytes), "{bytes}");
+        assert_eq!(known.configurations.get("huge").await, None);
     }
 }

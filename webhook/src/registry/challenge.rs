@@ -59,6 +59,7 @@ impl Challenge {
 
 impl Realm {
     /// Where to ask for a token to read a repository. Credentials go there, so it must have TLS.
+    /// It may be at another host, as that of Docker Hub is: only the registry itself can say so.
     pub(super) fn uri(&self, repository: &str) -> Option<Uri> {
         let mut uri = self.address.clone();
         uri.push(if uri.contains('?') { '&' } else { '?' });
@@ -66,8 +67,14 @@ impl Realm {
             let _ = write!(uri, "service={}&", encoded(service));
         }
         let _ = write!(uri, "scope={}", encoded(&format!("repository:{repository}:pull")));
-        uri.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("https"))
+        uri.parse().ok().filter(is_plain_https)
     }
+}
+
+/// Whether this is an address with TLS, and without a name and password of its own.
+pub(super) fn is_plain_https(uri: &Uri) -> bool {
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    uri.scheme_str() == Some("https") && !has_user
 }
 
 /// The authorization in a token server's answer.
@@ -122,7 +129,12 @@ mod tests {
 
     #[test]
     fn credentials_go_nowhere_without_tls() {
-        for address in ["http://auth.example/token", "/token", "not an address"] {
+        for address in [
+            "http://auth.example/token",
+            "https://registry.example@evil.example/token",
+            "/token",
+            "not an address",
+        ] {
             let realm = Realm { address: address.to_owned(), service: None };
             assert_eq!(realm.uri("a"), None, "{address}");
         }

@@ -1,13 +1,20 @@
 //! Credentials, and the docker configs in which they are kept.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use super::place::{DOCKER_HUB, Place};
+
+/// No docker config that is read is larger, nor has it more entries. A tenant writes it.
+const LIMIT: usize = 64 * 1024;
+const ENTRIES: usize = 256;
 
 /// A name and a password. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,12 +24,11 @@ pub(super) struct Credentials {
 }
 
 /// What `docker login` writes: credentials by registry.
-#[derive(Default)]
-pub(super) struct DockerConfig(Vec<(String, Credentials)>);
+pub(super) struct DockerConfig(BTreeMap<String, Credentials>);
 
 #[derive(Deserialize)]
 struct Config {
-    auths: Option<BTreeMap<String, Entry>>,
+    auths: Option<DockerConfig>,
 }
 
 #[derive(Deserialize)]
@@ -34,15 +40,13 @@ struct Entry {
 
 impl DockerConfig {
     /// Reads `config.json`, which Secrets hold as `.dockerconfigjson`, or its elder form without
-    /// `auths`, `.dockercfg`.
-    pub(super) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
-        let config: Config = serde_json::from_slice(json)?;
-        let entries = match config.auths {
-            Some(entries) => entries,
-            None => serde_json::from_slice(json)?,
-        };
-        let entries = entries.into_iter();
-        Ok(Self(entries.filter_map(|(key, entry)| Some((key, entry.credentials()?))).collect()))
+    /// `auths`, `.dockercfg`; none where it is neither, or too large.
+    pub(super) fn read(json: &[u8]) -> Option<Self> {
+        if json.len() > LIMIT {
+            return None;
+        }
+        let config: Config = serde_json::from_slice(json).ok()?;
+        config.auths.or_else(|| serde_json::from_slice(json).ok())
     }
 
     /// The credentials for an image: those whose key names the most of its path.
@@ -52,6 +56,33 @@ impl DockerConfig {
             .filter_map(|(key, credentials)| Some((depth(key, place)?, credentials)))
             .max_by_key(|(depth, _)| *depth)
             .map(|(_, credentials)| credentials)
+    }
+}
+
+impl<'de> Deserialize<'de> for DockerConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = DockerConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("credentials by registry")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DockerConfig, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, entry)) = map.next_entry::<String, Entry>()? {
+                    if let Some(credentials) = entry.credentials() {
+                        entries.insert(key, credentials);
+                    }
+                    if entries.len() > ENTRIES {
+                        return Err(A::Error::custom("too many entries"));
+                    }
+                }
+                Ok(DockerConfig(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries)
     }
 }
 
@@ -123,7 +154,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn found(config: &Value, image: &str) -> Option<String> {
-        let any = [Source { host: "*".to_owned(), mirror: None }];
+        let any = [Source { host: "*".to_owned(), mirror: None, private_addresses: false }];
         let place = Place::of(image, &any).unwrap();
         let config = DockerConfig::read(config.to_string().as_bytes()).unwrap();
         config.find(&place).map(|it| format!("{} {}", it.username, it.password))
@@ -145,7 +176,21 @@ mod tests {
         let useless = json!({"auths": {"registry.example": {"auth": "?"}, "other.example": {}}});
         assert_eq!(found(&useless, "registry.example/a"), None);
         assert_eq!(found(&json!({}), "registry.example/a"), None);
-        assert!(DockerConfig::read(b"[]").is_err());
+        assert!(DockerConfig::read(b"[]").is_none());
+    }
+
+    #[test]
+    fn a_config_that_is_too_large_is_none() {
+        let auth = STANDARD.encode("me:a");
+        let of = |count: usize| {
+            let entry = |index| (format!("registry{index}.example"), json!({"auth": auth}));
+            let entries: serde_json::Map<_, _> = (0..count).map(entry).collect();
+            DockerConfig::read(json!({"auths": entries}).to_string().as_bytes())
+        };
+        assert_eq!(of(ENTRIES).unwrap().0.len(), ENTRIES);
+        assert!(of(ENTRIES + 1).is_none());
+        let long = json!({"auths": {"registry.example": {"auth": auth, "x": "x".repeat(LIMIT)}}});
+        assert!(DockerConfig::read(long.to_string().as_bytes()).is_none());
     }
 
     #[test]

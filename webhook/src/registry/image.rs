@@ -1,14 +1,23 @@
 //! The documents of an image: an index leads to manifests, a manifest to a configuration.
 
-use inject::{Architectures, Entrypoint};
-use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, Os, Platform};
-use ring::digest::{SHA256, SHA512, digest};
-use serde::Deserialize;
+use std::fmt;
 
-use super::{cache::Weight, error::Error};
+use inject::{Architectures, Entrypoint};
+use ring::digest::{SHA256, SHA512, digest};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+
+use super::error::Error;
 
 /// More platforms than any image has.
 const PLATFORMS: usize = 32;
+/// No name of a platform's part is longer.
+const PART: usize = 32;
+/// More words than any ENTRYPOINT or CMD has, and more bytes in them.
+const WORDS: usize = 256;
+const BYTES: usize = 16 * 1024;
 
 /// What stands under a manifest's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,51 +38,141 @@ pub(super) struct Variant {
     pub(super) digest: String,
 }
 
+/// What counts of a manifest or an index. The author of a pod chooses who writes it, so nothing else
+/// of it is kept, and of this no more than an image has.
+#[derive(Deserialize)]
+struct Head {
+    manifests: Option<Variants>,
+    config: Option<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: String,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+/// The images of an index that run on Linux: signatures and the like have other platforms or none.
+struct Variants(Vec<Variant>);
+
+/// What counts of an image's configuration.
+#[derive(Deserialize)]
+struct Configuration {
+    config: Option<Execution>,
+}
+
+#[derive(Deserialize)]
+struct Execution {
+    #[serde(rename = "Entrypoint")]
+    entrypoint: Option<Words>,
+    #[serde(rename = "Cmd")]
+    cmd: Option<Words>,
+}
+
+/// The words of a command.
+#[derive(Default)]
+struct Words(Vec<String>);
+
 impl Manifest {
-    /// Reads a manifest or an index; none where it is neither.
+    /// Reads a manifest or an index; none where it is neither, or both.
     pub(super) fn read(json: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Head {
-            manifests: Option<serde::de::IgnoredAny>,
+        match serde_json::from_slice(json).ok()? {
+            Head { manifests: Some(Variants(variants)), config: None } => {
+                Some(Self::Index(variants))
+            }
+            Head { manifests: None, config: Some(Descriptor { digest, .. }) } => {
+                is_digest(&digest).then_some(Self::Image(digest))
+            }
+            _ => None,
         }
-        let head: Head = serde_json::from_slice(json).ok()?;
-        if head.manifests.is_none() {
-            let manifest: ImageManifest = serde_json::from_slice(json).ok()?;
-            return Some(Self::Image(manifest.config().digest().to_string()));
-        }
-        let index: ImageIndex = serde_json::from_slice(json).ok()?;
-        let variants: Vec<Variant> = index.manifests().iter().filter_map(Variant::of).collect();
-        (variants.len() <= PLATFORMS).then_some(Self::Index(variants))
     }
 }
 
 impl Variant {
-    /// The image that a descriptor leads to, where it runs on Linux: signatures and the like have
-    /// other platforms or none.
-    fn of(descriptor: &Descriptor) -> Option<Self> {
-        let platform = descriptor.platform().as_ref().filter(|it| *it.os() == Os::Linux)?;
-        Some(Self {
-            platform: written(platform),
-            architecture: platform.architecture().to_string(),
-            digest: descriptor.digest().to_string(),
-        })
+    /// The image that a descriptor leads to, where it runs on Linux.
+    fn of(descriptor: Descriptor) -> Option<Self> {
+        let Platform { os, architecture, variant } = descriptor.platform?;
+        let is_part =
+            |text: &str| text.len() <= PART && text.bytes().all(|it| it.is_ascii_graphic());
+        if os != "linux" || !is_part(&architecture) || !variant.as_deref().is_none_or(is_part) {
+            return None;
+        }
+        let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+        let platform = format!("{os}/{architecture}{variant}");
+        Some(Self { platform, architecture, digest: descriptor.digest })
     }
 }
 
-fn written(platform: &Platform) -> String {
-    let name = format!("{}/{}", platform.os(), platform.architecture());
-    platform.variant().as_ref().map_or(name.clone(), |variant| format!("{name}/{variant}"))
+impl<'de> Deserialize<'de> for Variants {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Variants;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of manifests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Variants, A::Error> {
+                let mut variants = Vec::new();
+                while let Some(descriptor) = list.next_element::<Descriptor>()? {
+                    variants.extend(Variant::of(descriptor));
+                    if variants.len() > PLATFORMS {
+                        return Err(A::Error::custom("too many platforms"));
+                    }
+                }
+                if variants.iter().all(|variant| is_digest(&variant.digest)) {
+                    Ok(Variants(variants))
+                } else {
+                    Err(A::Error::custom("not a digest"))
+                }
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of words")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
+                let (mut words, mut bytes) = (Vec::new(), 0);
+                while let Some(word) = list.next_element::<String>()? {
+                    bytes += word.len();
+                    words.push(word);
+                    if words.len() > WORDS || bytes > BYTES {
+                        return Err(A::Error::custom("too many words"));
+                    }
+                }
+                Ok(Words(words))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// What an image runs, by its configuration.
 pub(super) fn entrypoint(json: &[u8]) -> Option<Entrypoint> {
-    let image: ImageConfiguration = serde_json::from_slice(json).ok()?;
-    let config = image.config().as_ref();
-    let words = |words: Option<&Option<Vec<String>>>| words.cloned().flatten().unwrap_or_default();
-    Some(Entrypoint {
-        entrypoint: words(config.map(oci_spec::image::Config::entrypoint)),
-        cmd: words(config.map(oci_spec::image::Config::cmd)),
-    })
+    let image: Configuration = serde_json::from_slice(json).ok()?;
+    let Some(Execution { entrypoint, cmd }) = image.config else {
+        return Some(Entrypoint::default());
+    };
+    let words = |words: Option<Words>| words.unwrap_or_default().0;
+    Some(Entrypoint { entrypoint: words(entrypoint), cmd: words(cmd) })
 }
 
 /// The images of an index to which the pod may come.
@@ -103,6 +202,16 @@ pub(super) fn digest_of(content: &[u8]) -> String {
     written_digest("sha256", digest(&SHA256, content).as_ref())
 }
 
+/// Whether this is a digest that content can be held against. It becomes a part of an address.
+pub(super) fn is_digest(text: &str) -> bool {
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match text.split_once(':') {
+        Some(("sha256", hex)) => hex.len() == 64 && hex.bytes().all(is_hex),
+        Some(("sha512", hex)) => hex.len() == 128 && hex.bytes().all(is_hex),
+        _ => false,
+    }
+}
+
 /// Whether content is what its digest says.
 pub(super) fn is_intact(content: &[u8], wanted: &str) -> bool {
     let actual = match wanted.split_once(':') {
@@ -115,12 +224,6 @@ pub(super) fn is_intact(content: &[u8], wanted: &str) -> bool {
 
 fn written_digest(name: &str, bytes: &[u8]) -> String {
     bytes.iter().fold(format!("{name}:"), |text, byte| text + &format!("{byte:02x}"))
-}
-
-impl Weight for Variant {
-    fn weight(&self) -> usize {
-        size_of::<Self>() + self.platform.len() + self.architecture.len() + self.digest.len()
-    }
 }
 
 #[cfg(test)]
@@ -155,8 +258,41 @@ mod tests {
         let platforms: Vec<_> = variants.iter().map(|it| it.platform.as_str()).collect();
         assert_eq!(platforms, ["linux/amd64", "linux/arm64/v8"]);
         assert_eq!(suitable(&variants, &Architectures::default()).unwrap().len(), 2);
+        let windows = descriptor("3", &json!({"os": "windows", "architecture": "amd64"}));
+        let others = vec![windows; 10 * PLATFORMS];
+        assert_eq!(index(&others), Some(Manifest::Index(Vec::new())));
         let many = vec![descriptor("1", &arm); PLATFORMS + 1];
         assert_eq!(index(&many), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_document_is_bounded() {
+        let reads = |words: &[String], of: &str| {
+            let image = json!({"config": {of: words}, "history": vec![json!({}); 10_000]});
+            entrypoint(image.to_string().as_bytes()).is_some()
+        };
+        for of in ["Entrypoint", "Cmd"] {
+            assert!(reads(&vec![String::new(); WORDS], of));
+            assert!(!reads(&vec![String::new(); WORDS + 1], of));
+            assert!(reads(&["x".repeat(BYTES)], of));
+            assert!(!reads(&["x".repeat(BYTES), "x".to_owned()], of));
+        }
+        let long = json!({"os": "linux", "architecture": "a".repeat(PART + 1)});
+        assert_eq!(index(&[descriptor("1", &long)]), Some(Manifest::Index(Vec::new())));
+    }
+
+    #[test]
+    fn what_is_no_digest_does_not_come_into_an_address() {
+        for text in ["", "sha256:", "sha256:../../x", "md5:d41d8cd98f00b204e9800998ecf8427e"] {
+            assert!(!is_digest(text), "{text}");
+            let image = json!({"config": {"digest": text}});
+            assert_eq!(Manifest::read(image.to_string().as_bytes()), None, "{text}");
+            let platform = json!({"os": "linux", "architecture": "amd64"});
+            let index = json!({"manifests": [{"digest": text, "platform": platform}]});
+            assert_eq!(Manifest::read(index.to_string().as_bytes()), None, "{text}");
+        }
+        assert!(is_digest(&digest_of(b"")));
+        assert!(!is_digest(&digest_of(b"").to_ascii_uppercase().replace("SHA", "sha")));
     }
 
     #[test]
@@ -200,8 +336,10 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_is_none() {
-        let artifact = json!({"schemaVersion": 2, "layers": []});
-        for text in ["", "{}", "[]", r#"{"manifests": 1}"#, &artifact.to_string()] {
+        let artifact = json!({"schemaVersion": 2, "layers": []}).to_string();
+        let config = descriptor("1", &Value::Null);
+        let both = json!({"schemaVersion": 2, "config": config, "manifests": []}).to_string();
+        for text in ["", "{}", "[]", r#"{"manifests": 1}"#, &artifact, &both] {
             assert_eq!(Manifest::read(text.as_bytes()), None, "{text}");
         }
     }

@@ -2,47 +2,48 @@
 //! lists.
 //!
 //! ```text
-//! Lookup -> pull secrets -> place -> flight -> search -> session -> registry
-//!                                                  \-> cache
+//! Lookup -> pull secrets -> place -> known, or search -> session -> registry
+//!                                               \-> known
 //! ```
 //!
-//! Everything has a bound: the time that a request waits, the look-ups at once, the bytes that an
-//! answer and the cache may have, and the registries that are asked at all. Whoever names an
-//! image chooses who is asked, so nothing that a registry writes is trusted or told on: content
-//! is held against its digest, and a failure is one of a few sentences of ours.
+//! Everything has a bound: the time that a request waits, the look-ups at once at a host and for a
+//! namespace, the bytes that an answer may have, what is kept of it, and the registries that are
+//! asked at all. The author of a pod chooses who is asked, so nothing that a registry writes is
+//! trusted or told: content is held against its digest, and a failure is one of a few sentences
+//! of ours, which say less of hosts that the administrator has not chosen.
 
 mod cache;
 mod challenge;
+mod client;
 mod credentials;
 mod error;
-mod flight;
 mod image;
 mod place;
+mod places;
 mod pull_secrets;
+mod reach;
 mod search;
 mod session;
 mod settings;
 mod trust;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{iter::zip, sync::Arc};
 
 use futures_util::future::join_all;
-use inject::{Entrypoint, Entrypoints, Image, Lookup};
+use inject::{Entrypoints, Image, Lookup};
 use rustls::crypto::CryptoProvider;
 use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
+    task,
+    time::{Instant, timeout, timeout_at},
 };
 
 use self::{
-    cache::Cache,
-    credentials::DockerConfig,
-    flight::Flights,
+    cache::{Answer, Known},
+    credentials::{Credentials, DockerConfig},
+    error::Fault,
     place::Place,
-    search::{Key, Known, Search},
+    places::Room,
+    search::Search,
 };
 pub use self::{
     error::Error,
@@ -51,22 +52,22 @@ pub use self::{
 };
 use crate::metrics::Metrics;
 
-/// How long a failure is remembered: long enough that a controller which tries again and again
-/// asks the registry rarely, and short enough that nobody waits after a repair.
-const FAILURE: Duration = Duration::from_secs(10);
-/// Look-ups that ask a registry at once; more wait, however many images a pod names. Each reads
-/// up to four answers of a megabyte at the most.
-const ROOM: usize = 8;
+/// Images that are looked up for one pod: more than any pod has that leaves their commands out.
+const IMAGES: usize = 32;
 
 /// Knows what images run.
 pub struct Registry {
+    pull_secrets: Option<PullSecrets>,
+    shared: Arc<Shared>,
+}
+
+/// What every look-up uses.
+struct Shared {
     settings: Settings,
     provider: Arc<CryptoProvider>,
-    pull_secrets: Option<PullSecrets>,
     metrics: Arc<Metrics>,
-    cache: Mutex<Cache<Key, Known>>,
-    flights: Flights<Key, Result<Entrypoint, Error>>,
-    room: Semaphore,
+    known: Known,
+    room: Room,
 }
 
 impl Registry {
@@ -78,80 +79,113 @@ impl Registry {
         pull_secrets: Option<PullSecrets>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let cache = Mutex::new(Cache::new(settings.cache_bytes));
-        let (flights, room) = (Flights::new(), Semaphore::new(ROOM));
-        Self { settings, provider, pull_secrets, metrics, cache, flights, room }
+        let known = Known::new(settings.cache_bytes);
+        let shared = Shared { settings, provider, metrics, known, room: Room::new() };
+        Self { pull_secrets, shared: Arc::new(shared) }
     }
 
     /// What the images of a pod in this namespace run, or why that is not known. It is done
     /// within the time of the settings.
+    ///
+    /// # Panics
+    /// Outside of tokio.
     pub async fn resolve(&self, namespace: &str, lookup: &Lookup) -> Entrypoints {
-        let configs = self.configs(namespace, lookup).await;
-        let answers = lookup.images.iter().map(async |image| {
-            let answer = match &configs {
-                Ok(configs) => self.image(image, configs).await,
-                Err(error) => Err(error.clone()),
-            };
-            (image.clone(), answer.map_err(|error| error.to_string()))
-        });
-        join_all(answers).await.into_iter().collect()
-    }
-
-    /// The docker configs that count, in the order in which they do.
-    async fn configs(&self, namespace: &str, lookup: &Lookup) -> Result<Vec<DockerConfig>, Error> {
-        let mut configs = Vec::new();
-        if let Some(pull_secrets) = &self.pull_secrets {
-            let read = pull_secrets.read(namespace, lookup);
-            let late = |_| Error::PullSecrets("the API server did not answer in time".to_owned());
-            configs = timeout(self.settings.timeout() / 3, read).await.map_err(late)??;
-        }
-        if let Some(path) = &self.settings.docker_config_file {
-            configs.push(trust::docker_config(path)?);
-        }
-        Ok(configs)
-    }
-
-    async fn image(&self, image: &Image, configs: &[DockerConfig]) -> Result<Entrypoint, Error> {
-        let start = Instant::now();
-        let place = Place::of(&image.name, &self.settings.registries)?;
-        let credentials = configs.iter().find_map(|config| config.find(&place));
-        let search = Search::new(self, &place, credentials);
-        let key = search.key(&image.architectures);
-        if let Some(Known::Failure(error)) = self.known(&key) {
-            self.metrics.looked_up("failed-before");
-            return Err(error);
-        }
-        let look_up = async {
-            let search = search.entrypoint(&image.architectures);
-            let answer = timeout(self.settings.timeout() * 2 / 3, search).await;
-            let answer = answer.unwrap_or_else(|_| Err(Error::Late(place.registry().to_owned())));
-            if let Err(error) = &answer {
-                let until = Instant::now() + FAILURE;
-                self.keep(key.clone(), Known::Failure(error.clone()), Some(until));
+        let until = Instant::now() + self.shared.settings.timeout();
+        let images = &lookup.images;
+        let answers = match self.places(namespace, lookup).await {
+            Err(error) => vec![Err(error); images.len()],
+            Ok(places) => {
+                let answers = zip(images, places).map(async |(image, place)| {
+                    let (place, credentials) = place?;
+                    self.image(namespace, image, place, credentials, until).await
+                });
+                join_all(answers).await
             }
-            answer
         };
-        let answer = self.flights.join(key.clone(), look_up).await;
-        let outcome = match &answer {
-            Err(_) => "failed",
-            Ok(_) if search.has_asked() => "asked",
-            Ok(_) => "known",
+        let texts = answers.into_iter().map(|answer| answer.map_err(|error| error.to_string()));
+        zip(images.iter().cloned(), texts).collect()
+    }
+
+    /// Where each image is looked up, and by whose credentials: those of the first docker config
+    /// that has some for it count.
+    async fn places(
+        &self,
+        namespace: &str,
+        lookup: &Lookup,
+    ) -> Result<Vec<Result<(Place, Option<Credentials>), Error>>, Error> {
+        let Settings { registries, docker_config_file, .. } = &self.shared.settings;
+        if lookup.images.len() > IMAGES {
+            return Err(Error::TooMany(IMAGES));
+        }
+        let place = |image: &Image| Ok((Place::of(&image.name, registries)?, None));
+        let mut places: Vec<_> = lookup.images.iter().map(place).collect();
+        let is_any_listed = places.iter().any(Result::is_ok);
+        let mut add = |config: &DockerConfig| {
+            for (place, credentials) in places.iter_mut().flatten() {
+                *credentials = credentials.take().or_else(|| config.find(place).cloned());
+            }
         };
-        self.metrics.looked_up(outcome);
+        if let Some(pull_secrets) = &self.pull_secrets
+            && is_any_listed
+        {
+            let read = async {
+                for name in pull_secrets.names(namespace, lookup).await? {
+                    pull_secrets.read(namespace, &name).await?.iter().for_each(&mut add);
+                }
+                Ok::<_, Error>(())
+            };
+            let late = |_| Error::PullSecrets("the API server did not answer in time".to_owned());
+            timeout(self.shared.settings.timeout() / 3, read).await.map_err(late)??;
+        }
+        if let Some(path) = docker_config_file {
+            add(&trust::docker_config(path)?);
+        }
+        Ok(places)
+    }
+
+    async fn image(
+        &self,
+        namespace: &str,
+        image: &Image,
+        place: Place,
+        credentials: Option<Credentials>,
+        until: Instant,
+    ) -> Answer {
+        let Shared { settings, metrics, known, room, .. } = &*self.shared;
+        let start = Instant::now();
+        // A registry that was not asked for at least this long is not said to be late.
+        let patience = until - settings.timeout() / 3;
+        let shared = Arc::clone(&self.shared);
+        let search = Search::new(shared, namespace, place.clone(), credentials, patience);
+        let question = search.question(&image.architectures);
+        let (answer, outcome) = if let Some(answer) = known.answers.get(&question).await {
+            let outcome = if answer.is_ok() { "known" } else { "failed-before" };
+            (answer, outcome)
+        } else if let Some(turn) = room.enter(namespace) {
+            // A task of its own: those who wait for its answer get it also if this request is given
+            // up. (moka hands the look-up to the next of them then, but panics at the 200th.)
+            let architectures = image.architectures.clone();
+            let look_up = task::spawn(async move {
+                let _turn = turn;
+                let answer = search.answer(&question, &architectures, until).await;
+                (answer, search.has_asked())
+            });
+            match timeout_at(until, look_up).await {
+                Ok(Ok((Ok(entrypoint), has_asked))) => {
+                    (Ok(entrypoint), if has_asked { "asked" } else { "known" })
+                }
+                Ok(Ok((Err(error), _))) => {
+                    let outcome = if error.has_asked() { "failed" } else { "not-asked" };
+                    (Err(error), outcome)
+                }
+                Ok(Err(_)) | Err(_) => (Err(Fault::from(place.late()).told(&place)), "failed"),
+            }
+        } else {
+            (Err(place.busy()), "not-asked")
+        };
+        metrics.looked_up(outcome);
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(registry = place.registry(), outcome, seconds, "looked up an entrypoint");
         answer
-    }
-
-    fn known(&self, key: &Key) -> Option<Known> {
-        self.cache().get(key, Instant::now())
-    }
-
-    fn keep(&self, key: Key, known: Known, until: Option<Instant>) {
-        self.cache().put(key, known, until);
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache<Key, Known>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,10 @@
 
 use oci_spec::distribution::Reference;
 
-use super::{error::Error, settings::Source};
+use super::{error::Error, image::is_digest, reach::Reach, settings::Source};
+
+/// No name of an image is longer: a host of 253 bytes, a repository of 255, a tag of 128, a digest.
+const NAME: usize = 1024;
 
 /// The host that stands in names for Docker Hub, and the one that serves it.
 pub(super) const DOCKER_HUB: &str = "docker.io";
@@ -18,10 +21,14 @@ pub(super) struct Place {
     pub(super) repository: String,
     /// What of the repository.
     pub(super) version: Version,
+    /// Whether the administrator has chosen the host, and not the author of the pod.
+    pub(super) is_named: bool,
+    /// Which addresses it may have, and those to which it refers.
+    pub(super) reach: Reach,
 }
 
 /// Which image of a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Version {
     /// What this name points to at the moment.
     Tag(String),
@@ -32,6 +39,10 @@ pub(super) enum Version {
 impl Place {
     /// Where the image of this name is looked up.
     pub(super) fn of(image: &str, registries: &[Source]) -> Result<Self, Error> {
+        // All parts become parts of an address.
+        if image.len() > NAME || !image.is_ascii() {
+            return Err(Error::Name);
+        }
         let reference: Reference = image.parse().map_err(|_| Error::Name)?;
         let host = reference.registry();
         let source = registries
@@ -43,6 +54,14 @@ impl Place {
             (None, Some(tag)) => Version::Tag(tag.to_owned()),
             (None, None) => return Err(Error::Name),
         };
+        if let Version::Digest(digest) = &version
+            && !is_digest(digest)
+        {
+            return Err(Error::Name);
+        }
+        let is_named = source.host != ANY || source.mirror.is_some();
+        let reach =
+            if is_named || source.private_addresses { Reach::Everywhere } else { Reach::Public };
         let repository = reference.repository();
         let (host, repository) = match source.mirror.as_deref().map(|it| it.split_once('/')) {
             Some(Some((mirror, path))) => {
@@ -52,7 +71,17 @@ impl Place {
             None if host == DOCKER_HUB => (DOCKER_HUB_SERVER, repository.to_owned()),
             None => (host, repository.to_owned()),
         };
-        Ok(Self { host: host.to_ascii_lowercase(), repository, version })
+        Ok(Self { host: host.to_ascii_lowercase(), repository, version, is_named, reach })
+    }
+
+    /// It did not answer within the time.
+    pub(super) fn late(&self) -> Error {
+        Error::Late(self.registry().to_owned())
+    }
+
+    /// It was not asked, as there was no place.
+    pub(super) fn busy(&self) -> Error {
+        Error::Busy(self.registry().to_owned())
     }
 
     /// The registry's name for people and in docker configs.
@@ -67,7 +96,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn source(host: &str, mirror: Option<&str>) -> Source {
-        Source { host: host.to_owned(), mirror: mirror.map(str::to_owned) }
+        let mirror = mirror.map(str::to_owned);
+        Source { host: host.to_owned(), mirror, private_addresses: false }
     }
 
     fn place(image: &str, registries: &[Source]) -> String {
@@ -91,7 +121,12 @@ mod tests {
         }
         let pinned = format!("registry.example/app:1@{digest}");
         assert_eq!(place(&pinned, &any), format!("registry.example app Digest({digest:?})"));
+        let long = format!("{}.example/a", "a".repeat(1024));
+        let unknown = format!("a@sha384:{}", "a".repeat(96));
         for image in ["", "A", "a b", "a@sha256:1", "a:", "https://registry.example/a", "a\nb"] {
+            assert_eq!(place(image, &any), Error::Name.to_string(), "{image}");
+        }
+        for image in ["a:\u{e4}", "a@b.example/c", "user:password@b.example/c", &long, &unknown] {
             assert_eq!(place(image, &any), Error::Name.to_string(), "{image}");
         }
     }
@@ -107,14 +142,29 @@ mod tests {
             ("busybox", r#"mirror.example:5000 hub/library/busybox Tag("latest")"#),
             ("quay.io/a/b", r#"mirror.example a/b Tag("latest")"#),
             ("registry.example/a", r#"registry.example a Tag("latest")"#),
-            ("evil.example/a", "Rich Pouch may not ask its registry evil.example in this cluster"),
-            (
-                "registry.example:5000/a",
-                "Rich Pouch may not ask its registry registry.example:5000 in this cluster",
-            ),
         ] {
             assert_eq!(place(image, &listed), expected);
         }
+        for host in ["evil.example", "registry.example:5000"] {
+            let image = format!("{host}/a");
+            assert_eq!(place(&image, &listed), Error::NotListed(host.to_owned()).to_string());
+        }
+    }
+
+    #[test]
+    fn a_host_that_the_administrator_names_may_have_any_address() {
+        let place = |source: Source| Place::of("registry.example/a", &[source]).unwrap();
+        for (host, mirror, is_named, reach) in [
+            ("registry.example", None, true, Reach::Everywhere),
+            ("*", Some("mirror.example"), true, Reach::Everywhere),
+            ("*", None, false, Reach::Public),
+        ] {
+            let place = place(source(host, mirror));
+            assert_eq!((place.is_named, place.reach), (is_named, reach), "{host} {mirror:?}");
+        }
+        let inner = Source { private_addresses: true, ..source("*", None) };
+        let place = place(inner);
+        assert_eq!((place.is_named, place.reach), (false, Reach::Everywhere));
     }
 
     proptest! {
@@ -122,7 +172,7 @@ mod tests {
         fn no_name_leads_elsewhere_than_to_a_repository(
             image in ".{0,40}|[a-z./:@_-]{0,40}|[a-z]{1,9}[.:/@][a-zA-Z0-9./:@%?#-]{0,40}",
         ) {
-            if let Ok(Place { host, repository, version }) =
+            if let Ok(Place { host, repository, version, .. }) =
                 Place::of(&image, &[source("*", None)])
             {
                 let (Version::Tag(version) | Version::Digest(version)) = version;

@@ -1,70 +1,57 @@
 //! The way from an image's name to what it runs: tag, index, manifest, configuration.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use inject::{Architectures, Entrypoint};
-use tokio::{sync::OnceCell, time::Instant};
+use ring::digest::{SHA256, digest};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    Registry,
-    cache::Weight,
+    Shared,
+    cache::{Answer, Question},
     credentials::Credentials,
-    error::Error,
+    error::{Error, Fault},
     image::{self, Manifest, Variant},
     place::{Place, Version},
     session::Session,
     trust,
 };
 
-/// How long a tag is taken to point where it pointed. What a pod is given fits the image of that
-/// moment, as a command that a user writes fits the image that they know.
-const TAG: Duration = Duration::from_mins(1);
-
-/// What something in the cache is known by. Each name begins with the scope: who asked for what
-/// may not be told to who could not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    Tag(String),
-    Manifest(String),
-    Configuration(String),
-    /// A look-up as a whole, for which only failures are kept.
-    Failure(String),
-}
-
-/// What is in the cache.
-#[derive(Clone, Debug)]
-pub(super) enum Known {
-    Digest(String),
-    Manifest(Manifest),
-    Entrypoint(Entrypoint),
-    Failure(Error),
-}
-
 /// One look-up.
-pub(super) struct Search<'a> {
-    registry: &'a Registry,
-    place: &'a Place,
-    credentials: Option<&'a Credentials>,
-    scope: String,
-    session: OnceCell<Session<'a>>,
+pub(super) struct Search {
+    shared: Arc<Shared>,
+    namespace: String,
+    place: Arc<Place>,
+    credentials: Option<Credentials>,
+    /// Until when it waits for a place to ask the registry.
+    patience: Instant,
+    session: OnceCell<Session>,
 }
 
-impl<'a> Search<'a> {
+impl Search {
     pub(super) fn new(
-        registry: &'a Registry,
-        place: &'a Place,
-        credentials: Option<&'a Credentials>,
+        shared: Arc<Shared>,
+        namespace: &str,
+        place: Place,
+        credentials: Option<Credentials>,
+        patience: Instant,
     ) -> Self {
-        let who = credentials.map(Credentials::fingerprint).unwrap_or_default();
-        let scope = format!("{who} {}/{}", place.host, place.repository);
-        Self { registry, place, credentials, scope, session: OnceCell::new() }
+        let (namespace, place) = (namespace.to_owned(), Arc::new(place));
+        Self { shared, namespace, place, credentials, patience, session: OnceCell::new() }
     }
 
-    /// The key of this look-up as a whole.
-    pub(super) fn key(&self, architectures: &Architectures) -> Key {
-        let (Version::Tag(version) | Version::Digest(version)) = &self.place.version;
-        Key::Failure(format!("{} {architectures:?}", self.name(version)))
+    /// What this look-up is known by.
+    pub(super) fn question(&self, architectures: &Architectures) -> Question {
+        let text = format!("{architectures:?}");
+        Question {
+            scope: self.scope(),
+            version: self.place.version.clone(),
+            architectures: digest(&SHA256, text.as_bytes()).as_ref().to_vec(),
+        }
     }
 
     /// Whether the registry was asked, and not the cache alone.
@@ -72,25 +59,64 @@ impl<'a> Search<'a> {
         self.session.initialized()
     }
 
+    /// The answer, which is known from then on: that of this look-up, or of the same one that is
+    /// under way.
+    pub(super) async fn answer(
+        &self,
+        question: &Question,
+        architectures: &Architectures,
+        until: Instant,
+    ) -> Answer {
+        loop {
+            let mut is_own = false;
+            let look_up = async {
+                is_own = true;
+                let found = timeout_at(until, self.entrypoint(architectures)).await;
+                match found.unwrap_or_else(|_| Err(self.place.late().into())) {
+                    Ok(entrypoint) => Ok(Ok(entrypoint)),
+                    Err(fault) => self.failed(fault),
+                }
+            };
+            let entry = self.shared.known.answers.entry(question.clone());
+            match entry.or_try_insert_with(look_up).await {
+                Ok(entry) => return entry.into_value(),
+                Err(error) if is_own || Instant::now() >= self.patience => {
+                    return Err(Error::clone(&error));
+                }
+                // The one that was waited for has had no more time to wait, but this one has.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tells the log all of a fault. What does not come of asking the registry is not remembered.
+    fn failed(&self, fault: Fault) -> Result<Answer, Error> {
+        let registry = self.place.registry();
+        tracing::warn!(registry, reason = %fault.error, "cannot find out what an image runs");
+        let error = fault.told(&self.place);
+        if error.has_asked() { Ok(Err(error)) } else { Err(error) }
+    }
+
     /// What the image runs on every platform that is meant.
     pub(super) async fn entrypoint(
         &self,
         architectures: &Architectures,
-    ) -> Result<Entrypoint, Error> {
+    ) -> Result<Entrypoint, Fault> {
         let manifest = match &self.place.version {
             Version::Digest(digest) => self.manifest(digest).await?,
-            Version::Tag(tag) => self.tagged(tag).await?,
+            Version::Tag(tag) => self.manifest(&self.tagged(tag).await?).await?,
         };
         match manifest {
             Manifest::Image(configuration) => self.configuration(&configuration).await,
             Manifest::Index(variants) => {
                 let suitable = image::suitable(&variants, architectures)?;
-                image::agreed(try_join_all(suitable.into_iter().map(|it| self.variant(it))).await?)
+                let found = try_join_all(suitable.into_iter().map(|it| self.variant(it))).await?;
+                Ok(image::agreed(found)?)
             }
         }
     }
 
-    async fn variant<'v>(&self, variant: &'v Variant) -> Result<(&'v Variant, Entrypoint), Error> {
+    async fn variant<'v>(&self, variant: &'v Variant) -> Result<(&'v Variant, Entrypoint), Fault> {
         match self.manifest(&variant.digest).await? {
             Manifest::Image(configuration) => {
                 Ok((variant, self.configuration(&configuration).await?))
@@ -99,86 +125,59 @@ impl<'a> Search<'a> {
         }
     }
 
-    async fn tagged(&self, tag: &str) -> Result<Manifest, Error> {
-        let key = Key::Tag(self.name(tag));
-        if let Some(Known::Digest(digest)) = self.registry.known(&key) {
-            return self.manifest(&digest).await;
-        }
+    /// The digest of what a tag points to.
+    async fn tagged(&self, tag: &str) -> Result<String, Fault> {
         let session = self.session().await?;
-        let digest = match session.digest(tag).await? {
-            Some(digest) => digest,
-            None => image::digest_of(&session.manifest(tag).await?),
-        };
-        let manifest = self.manifest(&digest).await?;
-        self.registry.keep(key, Known::Digest(digest), Some(Instant::now() + TAG));
-        Ok(manifest)
+        match session.digest(tag).await? {
+            Some(digest) => Ok(digest),
+            None => Ok(image::digest_of(&session.manifest(tag).await?)),
+        }
     }
 
-    async fn manifest(&self, digest: &str) -> Result<Manifest, Error> {
-        let key = Key::Manifest(self.name(digest));
-        if let Some(Known::Manifest(manifest)) = self.registry.known(&key) {
+    async fn manifest(&self, digest: &str) -> Result<Manifest, Fault> {
+        let key = self.key(digest);
+        if let Some(manifest) = self.shared.known.manifests.get(&key).await {
             return Ok(manifest);
         }
-        let session = self.session().await?;
-        let json = session.manifest(digest).await?;
+        let json = self.session().await?.manifest(digest).await?;
         let manifest = Some(&json).filter(|json| image::is_intact(json, digest));
         let manifest = manifest.and_then(|json| Manifest::read(json));
-        let manifest = manifest.ok_or_else(|| session.unusable("a manifest"))?;
-        self.registry.keep(key, Known::Manifest(manifest.clone()), None);
+        let manifest = manifest.ok_or_else(|| json.unusable("an invalid manifest"))?;
+        self.shared.known.manifests.insert(key, manifest.clone()).await;
         Ok(manifest)
     }
 
-    async fn configuration(&self, digest: &str) -> Result<Entrypoint, Error> {
-        let key = Key::Configuration(self.name(digest));
-        if let Some(Known::Entrypoint(entrypoint)) = self.registry.known(&key) {
+    async fn configuration(&self, digest: &str) -> Result<Entrypoint, Fault> {
+        let key = self.key(digest);
+        if let Some(entrypoint) = self.shared.known.configurations.get(&key).await {
             return Ok(entrypoint);
         }
-        let session = self.session().await?;
-        let json = session.blob(digest).await?;
+        let json = self.session().await?.blob(digest).await?;
         let entrypoint = Some(&json).filter(|json| image::is_intact(json, digest));
         let entrypoint = entrypoint.and_then(|json| image::entrypoint(json));
-        let entrypoint = entrypoint.ok_or_else(|| session.unusable("a configuration"))?;
-        self.registry.keep(key, Known::Entrypoint(entrypoint.clone()), None);
+        let entrypoint = entrypoint.ok_or_else(|| json.unusable("an invalid configuration"))?;
+        self.shared.known.configurations.insert(key, entrypoint.clone()).await;
         Ok(entrypoint)
     }
 
-    async fn session(&self) -> Result<&Session<'a>, Error> {
+    async fn session(&self) -> Result<&Session, Fault> {
         let make = async || {
-            let Registry { settings, provider, room, .. } = self.registry;
+            let Shared { settings, provider, room, .. } = &*self.shared;
+            let busy = || self.place.busy();
+            let taken = timeout_at(self.patience, room.take(&self.place, &self.namespace)).await;
+            let taken = taken.map_err(|_| busy())?.map_err(|_| busy())?;
             let tls = trust::tls(settings.ca_file.as_deref(), provider)?;
-            // Of who holds the semaphore, none closes it.
-            let room = room.acquire().await;
-            let room = room.map_err(|_| Error::Late(self.place.registry().to_owned()))?;
-            Ok(Session::new(self.place, self.credentials, tls, room))
+            Ok(Session::new(Arc::clone(&self.place), self.credentials.clone(), tls, taken))
         };
         self.session.get_or_try_init(make).await
     }
 
-    fn name(&self, version: &str) -> String {
-        format!("{} {version}", self.scope)
+    fn key(&self, digest: &str) -> String {
+        format!("{} {digest}", self.scope())
     }
-}
 
-impl Weight for Key {
-    fn weight(&self) -> usize {
-        let (Self::Tag(name)
-        | Self::Manifest(name)
-        | Self::Configuration(name)
-        | Self::Failure(name)) = self;
-        name.len()
-    }
-}
-
-impl Weight for Known {
-    fn weight(&self) -> usize {
-        let words = |words: &[String]| {
-            words.iter().map(|word| size_of::<String>() + word.len()).sum::<usize>()
-        };
-        match self {
-            Self::Digest(digest) | Self::Manifest(Manifest::Image(digest)) => digest.len(),
-            Self::Manifest(Manifest::Index(variants)) => variants.iter().map(Weight::weight).sum(),
-            Self::Entrypoint(found) => words(&found.entrypoint) + words(&found.cmd),
-            Self::Failure(error) => error.to_string().len(),
-        }
+    fn scope(&self) -> String {
+        let who = self.credentials.as_ref().map(Credentials::fingerprint).unwrap_or_default();
+        format!("{who} {}/{}", self.place.host, self.place.repository)
     }
 }

@@ -28,13 +28,17 @@ pub struct Settings {
 
 /// A registry that may be asked.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Source {
     /// Its host, as image names have it, and the port where they have one; `*` is every host.
     pub host: String,
     /// What is asked in its place: a host, and the path below which the repositories are there.
     #[serde(default)]
     pub mirror: Option<String>,
+    /// Whether a host that only `*` names may have an address that is not public. One that is
+    /// named itself always may.
+    #[serde(default)]
+    pub private_addresses: bool,
 }
 
 fn cache_bytes() -> usize {

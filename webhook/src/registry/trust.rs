@@ -36,7 +36,6 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Option<()> {
 
 /// The webhook's own credentials. They are read every time, so that they may change.
 pub(super) fn docker_config(path: &Path) -> Result<DockerConfig, Error> {
-    let unusable = Error::Installation { what: "docker config" };
-    let json = fs::read(path).map_err(|_| unusable.clone())?;
-    DockerConfig::read(&json).map_err(|_| unusable)
+    let config = fs::read(path).ok().and_then(|json| DockerConfig::read(&json));
+    config.ok_or(Error::Installation { what: "docker config" })
 }

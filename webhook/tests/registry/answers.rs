@@ -26,15 +26,17 @@ async fn an_image_runs_its_entrypoint_and_its_cmd() {
     let config = json!({"Entrypoint": ["/entry", "-x"], "Cmd": ["serve"], "User": "1000"});
     let made = pusher.image(Some("1"), &config).await;
     pusher.image(Some("latest"), &json!({"Cmd": ["sh"]})).await;
-    let asking = Asking::new();
+    let asking = Asking::of(&daemon.address);
     let asked = async |rest: &str| asking.image(&name(daemon.address, rest)).await.unwrap();
     let whole = ["/entry", "-x", "serve"];
     assert_eq!(asked("team/app:1").await, whole);
     assert_eq!(asked("team/app").await, ["sh"]);
     assert_eq!(asked(&format!("team/app@{}", made.digest)).await, whole);
     assert_eq!(asked(&format!("team/app:gone@{}", made.digest)).await, whole);
-    let port = daemon.address.port();
-    assert_eq!(asking.image(&format!("localhost:{port}/team/app:1")).await.unwrap(), whole);
+    let other = format!("localhost:{}/team/app:1", daemon.address.port());
+    for image in [&name(daemon.address, "team/app:1"), &other] {
+        assert_eq!(Asking::any().image(image).await.unwrap(), whole, "{image}");
+    }
 }
 
 #[tokio::test]
@@ -46,7 +48,7 @@ async fn all_platforms_on_which_the_pod_may_run_must_agree() {
     let other = pusher.image(None, &json!({"Cmd": ["other"]})).await;
     pusher.index("agreed", &[("amd64", &one), ("arm64", &same)]).await;
     pusher.index("split", &[("amd64", &one), ("arm64", &same), ("s390x", &other)]).await;
-    let asking = Asking::new();
+    let asking = Asking::of(&daemon.address);
     let ask = async |tag: &str, selector: Value| {
         let image = name(daemon.address, &format!("app:{tag}"));
         let container = json!({"name": "app", "image": image});
@@ -56,14 +58,14 @@ async fn all_platforms_on_which_the_pod_may_run_must_agree() {
     assert_eq!(ask("agreed", Value::Null).await.unwrap(), ["one"]);
     let refused = ask("split", Value::Null).await.unwrap_err();
     assert!(
-        refused.contains("on linux/amd64 it runs another command than on linux/s390x"),
+        refused.contains("it runs different commands on linux/amd64 and linux/s390x"),
         "{refused}"
     );
     assert!(refused.contains("nodeSelector"), "{refused}");
     assert_eq!(ask("split", on("arm64")).await.unwrap(), ["one"]);
     assert_eq!(ask("split", on("s390x")).await.unwrap(), ["other"]);
     let refused = ask("split", on("riscv64")).await.unwrap_err();
-    assert_eq!(refused, "it has no Linux platform on which the pod may run");
+    assert_eq!(refused, "the image has no Linux platform on which the pod may run");
 }
 
 #[tokio::test]
@@ -72,7 +74,7 @@ async fn what_is_known_is_not_asked_again_and_many_who_wait_ask_once() {
     let pusher = Pusher::new(daemon.address, "app", "");
     let made = pusher.image(Some("1"), &json!({"Cmd": ["one"]})).await;
     let wire = Wire::to(daemon.address).await;
-    let (asking, image) = (Asking::new(), name(wire.address, "app:1"));
+    let (asking, image) = (Asking::of(&wire.address), name(wire.address, "app:1"));
     let many = (0..50).map(|_| asking.image(&image));
     for answer in futures_util::future::join_all(many).await {
         assert_eq!(answer.unwrap(), ["one"]);
@@ -93,7 +95,7 @@ async fn a_mirror_is_asked_in_place_of_the_registry() {
     pusher.image(Some("1"), &json!({"Cmd": ["sh"]})).await;
     let mirror = name(daemon.address, "hub");
     let registries = json!([{"host": "docker.io", "mirror": mirror}]);
-    let asking = Asking::with(&json!({"registries": registries}));
+    let asking = Asking::listing(&registries);
     for image in ["busybox:1", "docker.io/library/busybox:1"] {
         assert_eq!(asking.image(image).await.unwrap(), ["sh"]);
     }
@@ -103,10 +105,11 @@ async fn a_mirror_is_asked_in_place_of_the_registry() {
 async fn a_registry_that_is_not_listed_is_not_asked() {
     let daemon = Daemon::open();
     let wire = Wire::to(daemon.address).await;
-    let asking = Asking::with(&json!({"registries": [{"host": "registry.example"}]}));
+    let asking = Asking::of(&"registry.example");
     let refused = asking.image(&name(wire.address, "app:1")).await.unwrap_err();
     let host = wire.address;
-    assert_eq!(refused, format!("Rich Pouch may not ask its registry {host} in this cluster"));
+    let not_listed = "the administrator has not listed its registry";
+    assert_eq!(refused, format!("{not_listed} {host} (entrypoints.registries)"));
     assert_eq!(wire.connections(), 0);
 }
 
@@ -115,7 +118,7 @@ async fn both_paths_of_the_webhook_use_it_for_pods_and_workloads() {
     let daemon = Daemon::open();
     let pusher = Pusher::new(daemon.address, "app", "");
     pusher.image(Some("1"), &json!({"Entrypoint": ["/entry"], "Cmd": ["$A"]})).await;
-    let (registry, _folder) = Asking::new().into_registry();
+    let (registry, _folder) = Asking::of(&daemon.address).into_registry();
     let settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
     let patience = std::time::Duration::from_secs(5);
     let api = Api::new(settings, None, Some(registry), Arc::new(Metrics::new().unwrap()), patience)
@@ -150,7 +153,10 @@ async fn both_paths_of_the_webhook_use_it_for_pods_and_workloads() {
             let answer = ask(path, kind, &object).await;
             assert_eq!(answer["allowed"], false, "{path} {kind}");
             let message = answer["status"]["message"].as_str().unwrap();
-            assert!(message.contains("does not have it; write the command that"), "{message}");
+            assert!(
+                message.contains("does not have the image; write the command that"),
+                "{message}"
+            );
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Asking as the webhook does.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use inject::{Entrypoint, Entrypoints, Known, Lookup, Target};
 use rustls::crypto::ring::default_provider;
@@ -18,50 +22,64 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What asks, and the folder of its files.
 pub(crate) struct Asking {
-    registry: Registry,
+    settings: Value,
+    secrets: Option<kube::Client>,
     folder: Folder,
+    registry: OnceLock<Registry>,
 }
 
 impl Asking {
-    /// Asks any registry, trusting the test's CA, with time enough.
-    pub(crate) fn new() -> Self {
-        Self::with(&json!({}))
+    /// Asks this registry, which the administrator lists by its name, trusting the test's CA, with
+    /// time enough.
+    pub(crate) fn of(host: &impl ToString) -> Self {
+        Self::listing(&json!([{"host": host.to_string()}]))
+    }
+
+    /// The same with any registry, which may be in the inner network.
+    pub(crate) fn any() -> Self {
+        Self::listing(&json!([{"host": "*", "privateAddresses": true}]))
+    }
+
+    /// The same with these registries.
+    pub(crate) fn listing(registries: &Value) -> Self {
+        let folder = Folder::new();
+        let ca = folder.write("ca.crt", &material().authority);
+        let settings =
+            json!({"registries": registries, "timeoutMilliseconds": 30_000, "caFile": ca});
+        Self { settings, secrets: None, folder, registry: OnceLock::new() }
     }
 
     /// The same with some settings changed.
-    pub(crate) fn with(changes: &Value) -> Self {
-        Self::build(changes, None, None)
+    pub(crate) fn with(mut self, changes: &Value) -> Self {
+        let changes = changes.as_object().unwrap().clone();
+        self.settings.as_object_mut().unwrap().extend(changes);
+        self
     }
 
     /// The same with a docker config.
-    pub(crate) fn with_docker_config(config: &Value) -> Self {
-        Self::build(&json!({}), Some(config), None)
+    pub(crate) fn with_docker_config(self, config: &Value) -> Self {
+        let file = self.folder.write("config.json", &config.to_string());
+        self.with(&json!({"dockerConfigFile": file}))
     }
 
-    /// The same with some settings changed, and pull secrets of this API server.
-    pub(crate) fn with_pull_secrets(client: kube::Client, changes: &Value) -> Self {
-        Self::build(changes, None, Some(PullSecrets::new(client)))
+    /// The same with pull secrets of this API server.
+    pub(crate) fn with_pull_secrets(self, client: kube::Client) -> Self {
+        Self { secrets: Some(client), ..self }
     }
 
-    fn build(changes: &Value, docker_config: Option<&Value>, secrets: Option<PullSecrets>) -> Self {
-        let folder = Folder::new();
-        let mut settings = json!({"registries": [{"host": "*"}], "timeoutMilliseconds": 30_000,
-            "caFile": folder.write("ca.crt", &material().authority)});
-        let changes = changes.as_object().unwrap().clone();
-        settings.as_object_mut().unwrap().extend(changes);
-        if let Some(config) = docker_config {
-            settings["dockerConfigFile"] = json!(folder.write("config.json", &config.to_string()));
-        }
-        let settings: Settings = serde_json::from_value(settings).unwrap();
-        let provider = Arc::new(default_provider());
-        let registry =
-            Registry::new(settings, provider, secrets, Arc::new(Metrics::new().unwrap()));
-        Self { registry, folder }
+    fn registry(&self) -> &Registry {
+        self.registry.get_or_init(|| {
+            let settings: Settings = serde_json::from_value(self.settings.clone()).unwrap();
+            let secrets = self.secrets.clone().map(PullSecrets::new);
+            let provider = Arc::new(default_provider());
+            Registry::new(settings, provider, secrets, Arc::new(Metrics::new().unwrap()))
+        })
     }
 
     /// What answers, for who asks in another way.
     pub(crate) fn into_registry(self) -> (Registry, Folder) {
-        (self.registry, self.folder)
+        self.registry();
+        (self.registry.into_inner().unwrap(), self.folder)
     }
 
     /// What the one image runs, or why that is not known.
@@ -79,8 +97,13 @@ impl Asking {
 
     /// What is found out about all images of such a pod.
     pub(crate) async fn answers(&self, spec: &Value) -> Entrypoints {
+        self.answers_in("default", spec).await
+    }
+
+    /// The same for a pod of this namespace.
+    pub(crate) async fn answers_in(&self, namespace: &str, spec: &Value) -> Entrypoints {
         let lookup = lookup(spec);
-        timeout(PATIENCE, self.registry.resolve("default", &lookup)).await.unwrap()
+        timeout(PATIENCE, self.registry().resolve(namespace, &lookup)).await.unwrap()
     }
 }
 

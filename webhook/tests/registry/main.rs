@@ -4,9 +4,13 @@
 mod answers;
 mod asking;
 mod authentication;
+mod credentials;
 mod daemon;
 mod failures;
 mod images;
+mod places;
+mod pull_secrets;
 mod server;
+mod strangers;
 mod tokens;
 mod wire;
