@@ -3,7 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "these are tests")]
 
-use e2e::{RELEASE_NAMESPACE, busybox, client, client_of, eventually, may, pod_of, with_binaries};
+use e2e::{
+    RELEASE_NAMESPACE, busybox, client, client_of, eventually, may, pod_of, release_kubectl,
+    with_binaries,
+};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{
     Api, Client,
@@ -60,6 +63,9 @@ async fn the_nodes_are_labelled() {
 
 #[tokio::test]
 async fn an_agent_labels_its_node_and_can_change_nothing_but_its_own_labels_and_taints_there() {
+    // An agent that provisioned once, in another test, has left it there.
+    let label = format!("{}-", contract::names::NODE_READY);
+    release_kubectl(&["label", "nodes", "--all", &label]).await;
     with_binaries("node", async || {
         the_nodes_are_labelled().await;
         assert!(may(ACCOUNT, &["patch", "nodes"]).await);

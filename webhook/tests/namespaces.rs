@@ -111,10 +111,10 @@ impl Webhook {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let answer = answer.into_body().collect().await.unwrap().to_bytes();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
-        match answer["response"]["allowed"].as_bool().unwrap() {
-            true => Ok(()),
-            false => Err(answer["response"]["status"]["message"].as_str().unwrap().to_owned()),
+        if answer["response"]["allowed"] == true {
+            return Ok(());
         }
+        Err(answer["response"]["status"]["message"].as_str().unwrap().to_owned())
     }
 }
 

@@ -17,7 +17,7 @@ use rustls::{
     },
 };
 use tokio::time::sleep;
-use x509_parser::extensions::GeneralName;
+use x509_parser::{extensions::GeneralName, x509::AttributeTypeAndValue};
 
 use super::{complaint::Complaint, validity::parse};
 
@@ -126,7 +126,7 @@ impl Clients {
 fn names(certificate: &[u8]) -> Option<Vec<String>> {
     let certificate = parse(certificate).ok()?;
     let common = certificate.subject().iter_common_name().last();
-    let common = common.map(|name| name.as_str()).transpose().ok()?;
+    let common = common.map(AttributeTypeAndValue::as_str).transpose().ok()?;
     let alternative = certificate.subject_alternative_name().ok()?;
     let alternative = alternative.iter().flat_map(|extension| &extension.value.general_names);
     let dns = alternative.filter_map(|name| match name {
