@@ -44,13 +44,7 @@ fn main() -> ExitCode {
     let _ = ring::default_provider().install_default();
     let arguments = Arguments::parse();
     // Dropped last: what was logged is written before the program ends.
-    let _log = match log::start(&arguments.log) {
-        Ok(guard) => guard,
-        Err(error) => {
-            eprintln!("cannot start the thread that writes the log: {error}; allow more threads");
-            return ExitCode::FAILURE;
-        }
-    };
+    let _log = log::start(&arguments.log);
     let result = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(error.into()),

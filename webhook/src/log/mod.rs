@@ -3,17 +3,16 @@
 mod line;
 mod output;
 
-use std::io;
-
+pub use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-pub use self::output::Guard;
-use self::{line::Line, output::Output};
+use self::line::Line;
 use crate::arguments::{LogArguments, LogFormat};
 
 /// Begins to log, until the guard is dropped.
-pub fn start(arguments: &LogArguments) -> io::Result<Guard> {
-    let (output, guard) = Output::start()?;
+#[must_use]
+pub fn start(arguments: &LogArguments) -> WorkerGuard {
+    let (output, guard) = output::start();
     // Other crates' lines may hold what must not be logged, and failures of theirs that matter
     // come to us.
     let ours = Targets::new()
@@ -26,5 +25,5 @@ pub fn start(arguments: &LogArguments) -> io::Result<Guard> {
         }
         LogFormat::Text => registry.with(fmt::layer().with_ansi(false).with_writer(output)).init(),
     }
-    Ok(guard)
+    guard
 }

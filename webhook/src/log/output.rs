@@ -1,121 +1,79 @@
-//! Standard output without the wait for it: lines are gathered, and a thread of their own writes
-//! them together. Otherwise every answer has a system call for its line, in which no other answer
-//! can log.
+//! Standard output without the wait for it: a thread of its own writes what is logged. Otherwise
+//! every answer has a system call for its line, in which no other answer can log.
+//!
+//! No line is lost. While nobody reads standard output, [`LINES`] lines wait; whoever logs more
+//! waits as well, and the replica answers no review until its log is read again.
 
 use std::{
-    io::{self, Write, stdout},
-    mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    io::{self, BufWriter, Write, stdout},
+    thread,
     time::Duration,
 };
 
-/// How long lines are gathered, once one was written.
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+/// How long lines are gathered, once some were written: a system call for each would cost more
+/// than the rest of it.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Where more than this waits to be read, whoever logs waits, too.
-const ROOM: usize = 256 * 1024;
 
-/// Where lines go.
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    state: Mutex<State>,
-    changed: Condvar,
+/// How many lines may wait to be written: half a second of all that a replica can answer on two
+/// processors would be more, and a line has some 400 bytes.
+const LINES: usize = 4096;
+
+/// Begins to write what is logged, until the guard is dropped; then it takes up to a second for
+/// what still waits.
+pub(super) fn start() -> (NonBlocking, WorkerGuard) {
+    to(stdout())
 }
 
-#[derive(Debug, Default)]
-struct State {
-    lines: Vec<u8>,
-    ended: bool,
+fn to(output: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(LINES)
+        .thread_name("log")
+        .finish(Gathered(BufWriter::new(output)))
 }
 
-/// What was logged is written when this is dropped.
-#[derive(Debug)]
-#[must_use]
-pub struct Guard {
-    output: Arc<Output>,
-    writer: Option<JoinHandle<()>>,
-}
+/// Is flushed whenever nothing waits to be written, and then lets lines gather.
+struct Gathered<W: Write>(BufWriter<W>);
 
-impl Output {
-    /// Begins to write what is logged.
-    pub(super) fn start() -> io::Result<(Arc<Self>, Guard)> {
-        let output = Arc::new(Self::default());
-        let writer = thread::Builder::new().name("log".to_owned()).spawn({
-            let output = Arc::clone(&output);
-            move || output.copy(stdout())
-        })?;
-        Ok((Arc::clone(&output), Guard { output, writer: Some(writer) }))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait(&self, until: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        self.changed
-            .wait_while(self.state(), |state| !until(state))
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn copy(&self, mut to: impl Write) {
-        let mut lines = Vec::new();
-        loop {
-            let ended = {
-                let mut state = self.wait(|state| state.ended || !state.lines.is_empty());
-                mem::swap(&mut state.lines, &mut lines);
-                state.ended
-            };
-            self.changed.notify_all();
-            // Nobody reads any more, and there is nowhere to say so.
-            let _ = to.write_all(&lines).and_then(|()| to.flush());
-            lines.clear();
-            if ended {
-                return;
-            }
-            thread::sleep(PAUSE);
-        }
-    }
-}
-
-impl Write for &Output {
+impl<W: Write> Write for Gathered<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut state = self.wait(|state| state.ended || state.lines.len() < ROOM);
-        let first = state.lines.is_empty();
-        state.lines.extend_from_slice(line);
-        drop(state);
-        if first {
-            self.changed.notify_all();
-        }
-        Ok(line.len())
+        self.0.write(line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        thread::sleep(PAUSE);
         Ok(())
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.output.state().ended = true;
-        self.output.changed.notify_all();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver},
+    };
+
     use super::*;
 
-    /// Takes its time for the first bytes that it gets.
-    struct Slow(Arc<Mutex<Vec<u8>>>);
+    /// A pipe that nobody reads until there is a word.
+    struct Pipe {
+        read: Receiver<()>,
+        is_read: bool,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
 
-    impl Write for Slow {
+    impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            thread::sleep(PAUSE);
-            let count = bytes.len().min(7);
-            self.0.lock().unwrap().extend_from_slice(&bytes[..count]);
+            if !self.is_read {
+                self.read.recv().unwrap();
+                self.is_read = true;
+            }
+            // It takes less than it is given.
+            let count = bytes.len().min(1000);
+            self.written.lock().unwrap().extend_from_slice(&bytes[..count]);
             Ok(count)
         }
 
@@ -124,39 +82,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_line_is_written_once_and_in_order() {
-        let output = Arc::new(Output::default());
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let writer = thread::spawn({
-            let (output, written) = (Arc::clone(&output), Slow(Arc::clone(&written)));
-            move || output.copy(written)
-        });
-        let guard = Guard { output: Arc::clone(&output), writer: Some(writer) };
-        let lines: Vec<String> = (0..50).map(|line| format!("{line}\n")).collect();
-        for line in &lines {
-            output.as_ref().write_all(line.as_bytes()).unwrap();
-        }
-        drop(guard);
-        assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), lines.concat());
+    fn lines(count: usize) -> Vec<String> {
+        (0..count).map(|line| format!("{line}\n")).collect()
     }
 
     #[test]
-    fn who_logs_waits_where_nobody_reads() {
-        let output = Arc::new(Output::default());
-        output.as_ref().write_all(&vec![b'a'; ROOM]).unwrap();
-        let waiting = thread::spawn({
-            let output = Arc::clone(&output);
-            move || output.as_ref().write_all(b"b").unwrap()
+    fn who_logs_does_not_wait_for_a_slow_reader() {
+        let (read, reads) = mpsc::channel();
+        let written = Arc::default();
+        let pipe = Pipe { read: reads, is_read: false, written: Arc::clone(&written) };
+        let (mut log, guard) = to(pipe);
+        // That this ends is what is tested: nobody reads.
+        for line in lines(LINES) {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        read.send(()).unwrap();
+        drop(guard);
+        assert_eq!(
+            String::from_utf8(written.lock().unwrap().clone()).unwrap(),
+            lines(LINES).concat()
+        );
+    }
+
+    #[test]
+    fn no_line_is_lost_where_more_are_logged_than_may_wait() {
+        const MANY: usize = 3 * LINES;
+        let (read, reads) = mpsc::channel();
+        let written = Arc::default();
+        let pipe = Pipe { read: reads, is_read: false, written: Arc::clone(&written) };
+        let (mut log, guard) = to(pipe);
+        let logging = thread::spawn(move || {
+            for line in lines(MANY) {
+                log.write_all(line.as_bytes()).unwrap();
+            }
         });
-        thread::sleep(4 * PAUSE);
-        assert!(!waiting.is_finished());
-        let written = Arc::new(Mutex::new(Vec::new()));
-        output.state().lines.truncate(2);
-        output.changed.notify_all();
-        waiting.join().unwrap();
-        output.state().ended = true;
-        output.copy(Slow(Arc::clone(&written)));
-        assert_eq!(*written.lock().unwrap(), b"aab");
+        read.send(()).unwrap();
+        logging.join().unwrap();
+        drop(guard);
+        assert_eq!(
+            String::from_utf8(written.lock().unwrap().clone()).unwrap(),
+            lines(MANY).concat()
+        );
     }
 }
