@@ -108,11 +108,14 @@ fn document_of(path: &Path, mut object: Value, settings: &Settings) -> Result<bo
         }
         None => Outcome::default(),
     };
-    for warning in &outcome.warnings {
+    for warning in outcome.warnings.iter().chain(&outcome.warnings.and_more()) {
         eprintln!("{at}: warning: {warning}");
     }
     for violation in &outcome.violations {
         eprintln!("{at}: error: {violation}");
+    }
+    if let Some(more) = outcome.violations.and_more() {
+        eprintln!("{at}: error: {more}");
     }
     if !outcome.violations.is_empty() {
         return Ok(false);

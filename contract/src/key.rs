@@ -73,7 +73,8 @@ impl Key {
     /// The key with this whole name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
+        let short = name.strip_prefix(PREFIX)?;
+        Self::ALL.into_iter().find(|key| key.short() == short)
     }
 
     /// The key that a misspelt name most likely means.
@@ -81,39 +82,68 @@ impl Key {
     pub fn nearest(name: &str) -> Self {
         let wanted = name.strip_prefix(PREFIX).unwrap_or(name);
         // PouchContainer's flag was --rich-mode.
-        let wanted = wanted.strip_prefix("rich-").unwrap_or(wanted);
+        let wanted = Pattern::of(wanted.strip_prefix("rich-").unwrap_or(wanted));
         Self::ALL
             .into_iter()
             .filter(|key| *key != Self::Status)
-            .min_by_key(|key| edit_distance(wanted, key.short()))
+            .min_by_key(|key| wanted.distance(key.short()))
             .unwrap_or(Self::Mode)
     }
 }
 
-/// Levenshtein's distance in bytes, on one row, with the names cut where no key is that long.
-fn edit_distance(left: &str, right: &str) -> usize {
-    const LONGEST: usize = 32;
-    let left = &left.as_bytes()[..left.len().min(LONGEST)];
-    let right = &right.as_bytes()[..right.len().min(LONGEST)];
-    let mut row = [0; LONGEST + 1];
-    for (column, cell) in row.iter_mut().enumerate() {
-        *cell = column;
-    }
-    for (line, from) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(!from.eq_ignore_ascii_case(to));
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+/// A text to which Levenshtein's distance of others is found, in bytes and without regard to case,
+/// a column of the table at a time (Gene Myers, "A Fast Bit-Vector Algorithm for Approximate
+/// String Matching", Journal of the ACM 46, 1999, as Heikki Hyyrö put it in 2003).
+///
+/// An object may have many names that are none of ours, and nobody is to wait for what they could
+/// mean.
+struct Pattern {
+    length: usize,
+    /// For each byte of ASCII, the places where it stands.
+    places: [u32; 128],
+}
+
+impl Pattern {
+    /// Its beginning, where it is longer than any key.
+    fn of(text: &str) -> Self {
+        let mut pattern = Self { length: 0, places: [0; 128] };
+        for (place, byte) in text.bytes().take(32).enumerate() {
+            pattern.length += 1;
+            if let Some(places) = pattern.places.get_mut(usize::from(byte.to_ascii_lowercase())) {
+                *places |= 1 << place;
+            }
         }
+        pattern
     }
-    row[right.len()]
+
+    /// The distance of a text of ASCII in lower case.
+    fn distance(&self, text: &str) -> usize {
+        let Some(last) = self.length.checked_sub(1) else {
+            return text.len();
+        };
+        let mut distance = self.length;
+        let (mut up, mut down) = (u32::MAX, 0);
+        for byte in text.bytes() {
+            let equal = self.places.get(usize::from(byte)).copied().unwrap_or_default();
+            let vertical = equal | down;
+            let horizontal = ((equal & up).wrapping_add(up) ^ up) | equal;
+            let right_up = down | !(horizontal | up);
+            let right_down = up & horizontal;
+            distance += (right_up >> last & 1) as usize;
+            distance -= (right_down >> last & 1) as usize;
+            let (right_up, right_down) = (right_up << 1 | 1, right_down << 1);
+            up = right_down | !(vertical | right_up);
+            down = right_up & vertical;
+        }
+        distance
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
 
     #[test]
     fn every_key_is_found_by_its_name() {
@@ -136,6 +166,32 @@ mod tests {
             ("rich.pouch/profiles", Key::Profile),
         ] {
             assert_eq!(Key::nearest(typed), meant, "{typed}");
+        }
+    }
+
+    /// The table of Wagner and Fischer, a row at a time.
+    fn distance(left: &str, right: &str) -> usize {
+        let mut row: Vec<usize> = (0..=right.len()).collect();
+        for (line, from) in left.bytes().enumerate() {
+            let mut diagonal = core::mem::replace(&mut row[0], line + 1);
+            for (column, to) in right.bytes().enumerate() {
+                let replaced = diagonal + usize::from(from != to);
+                diagonal = row[column + 1];
+                row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+            }
+        }
+        row[right.len()]
+    }
+
+    proptest! {
+        #[test]
+        fn the_distance_is_that_of_the_whole_table(left in "[a-d-]{0,32}", right in "[a-d-]{0,40}") {
+            prop_assert_eq!(Pattern::of(&left).distance(&right), distance(&left, &right));
+        }
+
+        #[test]
+        fn no_name_is_too_long_or_strange(name in ".*") {
+            let _ = Key::nearest(&name);
         }
     }
 }

@@ -19,17 +19,23 @@ extern crate alloc;
 
 mod flags;
 mod key;
+pub mod limits;
+mod listed;
 mod mode;
 pub mod names;
 mod reading;
 mod rich;
 mod rule;
 pub mod rules;
+mod shown;
 mod value;
 
 pub use key::{Key, PREFIX};
+pub use limits::Limit;
+pub use listed::{Listed, Violations};
 pub use mode::Mode;
 pub use reading::{Reading, read};
 pub use rich::{Containers, Init, Restart, Rich};
 pub use rule::{Rule, Violation};
+pub use shown::{shown, shown_names};
 pub use value::{CommandLine, format_duration, parse_duration};

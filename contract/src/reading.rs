@@ -1,14 +1,15 @@
 //! From annotations to a request, with everything that is wrong with them.
 
 use alloc::{
+    collections::BTreeSet,
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
 use crate::{
-    CommandLine, Containers, Init, Key, Mode, PREFIX, Restart, Rich, Rule, Violation,
-    parse_duration, rules,
+    CommandLine, Containers, Init, Key, Mode, PREFIX, Restart, Rich, Rule, Violations, limits,
+    parse_duration, rules, shown,
 };
 
 /// What annotations ask for, and which rules they break.
@@ -17,7 +18,7 @@ pub struct Reading {
     /// The request; also given where rules are broken, so that all can be listed at once.
     pub rich: Option<Rich>,
     /// The rules that are broken; a request counts only where there are none.
-    pub violations: Vec<Violation>,
+    pub violations: Violations,
 }
 
 /// Reads the annotations of a pod or a pod template. Those of others are passed over.
@@ -44,7 +45,7 @@ struct Reader {
     initcmd: Option<String>,
     /// The keys that need rich mode and are there, whatever their value.
     dependent: Vec<Key>,
-    violations: Vec<Violation>,
+    violations: Violations,
 }
 
 impl Reader {
@@ -105,10 +106,21 @@ impl Reader {
     }
 
     fn containers(&mut self, key: Key, value: &str) {
-        let names: Vec<&str> = value.split(',').map(str::trim).collect();
-        if names == ["*"] {
+        // Names are not looked at where there are more than containers could be.
+        let count = 1 + value.bytes().filter(|byte| *byte == b',').count();
+        if count > limits::CONTAINERS.most {
+            self.violations.push(|| {
+                rules::TOO_MANY_RICH
+                    .broken_at(&annotation(key.name()))
+                    .with("count", count)
+                    .with("most", limits::CONTAINERS.most)
+            });
+            return;
+        }
+        let names: BTreeSet<&str> = value.split(',').map(str::trim).collect();
+        if value.trim() == "*" {
             self.rich.containers = Containers::All;
-        } else if names.iter().any(|name| name.is_empty() || *name == "*") {
+        } else if names.contains("") || names.contains("*") {
             self.bad_value(key, value, "container names with commas between them, or * for all");
         } else {
             self.rich.containers =
@@ -117,28 +129,28 @@ impl Reader {
     }
 
     fn unknown(&mut self, name: &str) {
-        self.violations.push(
+        self.violations.push(|| {
             rules::UNKNOWN_KEY
-                .broken_at(&annotation(name))
+                .broken_at(&annotation(&shown(name)))
                 .with("key", name)
-                .with("nearest", Key::nearest(name).name()),
-        );
+                .with("nearest", Key::nearest(name).name())
+        });
     }
 
     fn broken(&mut self, rule: &'static Rule, key: Key, value: &str) {
-        self.violations.push(
-            rule.broken_at(&annotation(key.name())).with("key", key.name()).with("value", value),
-        );
+        self.violations.push(|| {
+            rule.broken_at(&annotation(key.name())).with("key", key.name()).with("value", value)
+        });
     }
 
     fn bad_value(&mut self, key: Key, value: &str, expected: &str) {
-        self.violations.push(
+        self.violations.push(|| {
             rules::BAD_VALUE
                 .broken_at(&annotation(key.name()))
                 .with("key", key.name())
                 .with("value", value)
-                .with("expected", expected),
-        );
+                .with("expected", expected)
+        });
     }
 
     /// The rules about annotations that go together.
@@ -170,10 +182,11 @@ impl Reader {
             self.broken(&rules::RESTART_NEEDS_SYSTEMD, Key::Restart, "");
         }
         if self.rich.mode.boots_the_image() && self.rich.privileged == Some(false) {
-            let field = annotation(Key::Privileged.name());
-            self.violations.push(
-                rules::NEEDS_PRIVILEGED.broken_at(&field).with("mode", self.rich.mode.name()),
-            );
+            let mode = self.rich.mode.name();
+            self.violations.push(|| {
+                let field = annotation(Key::Privileged.name());
+                rules::NEEDS_PRIVILEGED.broken_at(&field).with("mode", mode)
+            });
         }
     }
 }
@@ -234,7 +247,7 @@ mod tests {
                 init: Some(Init::Script(CommandLine::parse("/tmp/1.sh a b").unwrap())),
                 init_timeout: parse_duration("5m"),
                 poststop: CommandLine::parse("/tmp/2.sh").ok(),
-                containers: Containers::Named(Vec::from(["app".into(), "web".into()])),
+                containers: Containers::Named(["app".into(), "web".into()].into()),
                 restart: Restart::Service,
                 privileged: Some(true),
                 profile: Some(false),
@@ -324,6 +337,39 @@ mod tests {
         ] {
             assert_eq!(codes(&[mode, (key, value)]), [code], "{key}: {value:?}");
         }
+    }
+
+    #[test]
+    fn a_container_that_is_named_twice_is_named_once() {
+        let names = "app, web,app,,".trim_end_matches(',');
+        assert_eq!(
+            rich(&[("rich.pouch/mode", "systemd"), ("rich.pouch/containers", names)])
+                .map(|rich| rich.containers),
+            Some(Containers::Named(["app".into(), "web".into()].into()))
+        );
+    }
+
+    #[test]
+    fn more_names_than_a_pod_has_containers_are_counted_and_not_read() {
+        let names = ["x"; 100_000].join(",");
+        let said = refused(&[("rich.pouch/mode", "dumb-init"), ("rich.pouch/containers", &names)]);
+        assert_eq!(
+            said,
+            [
+                "metadata.annotations[rich.pouch/containers] asks for 100000 rich containers, and no \
+              more than 128 are taken: name fewer"
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_counted_and_the_first_are_listed() {
+        let keys: Vec<String> = (0..100_000).map(|it| format!("rich.pouch/{it}")).collect();
+        let violations = read(keys.iter().map(|key| (key.as_str(), ""))).violations;
+        assert_eq!((violations.count(), violations.iter().count()), (100_000, limits::LISTED));
+        let long = ["rich.pouch/", &"k".repeat(100_000)].concat();
+        let violations = read([(long.as_str(), "")]).violations;
+        assert!(violations.iter().all(|it| it.field.len() + it.to_string().len() < 500));
     }
 
     #[test]

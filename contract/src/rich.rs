@@ -1,6 +1,6 @@
 //! What a user asked for, in types.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String};
 use core::time::Duration;
 
 use crate::{CommandLine, Mode};
@@ -59,7 +59,7 @@ pub enum Containers {
     /// `*`: all that the pod's creator wrote.
     All,
     /// Those with these names.
-    Named(Vec<String>),
+    Named(BTreeSet<String>),
 }
 
 /// What happens when the application ends.

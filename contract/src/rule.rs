@@ -1,12 +1,9 @@
 //! What a rule is, and what it says of one object that breaks it.
 
-use alloc::{
-    borrow::ToOwned,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use core::fmt;
+
+use crate::{shown, shown_names};
 
 /// One thing that is refused: a row of [`crate::rules::ALL`].
 #[derive(Debug, PartialEq, Eq)]
@@ -37,14 +34,22 @@ pub struct Violation {
     values: Vec<(&'static str, String)>,
 }
 
-/// Longer user input is cut in a message: kubectl should print a sentence, not a file.
-const LONGEST_VALUE: usize = 120;
-
 impl Violation {
     /// Gives the text that stands in the message for `{name}`.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.values.push((name, printable(&value.to_string())));
+        self.values.push((name, shown(value)));
+        self
+    }
+
+    /// Gives the names that stand in the message for `{name}`.
+    #[must_use]
+    pub fn with_names<'a>(
+        mut self,
+        name: &'static str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        self.values.push((name, shown_names(names)));
         self
     }
 
@@ -54,22 +59,6 @@ impl Violation {
         self.field = format!("{prefix}{}", self.field);
         self
     }
-}
-
-/// One line, however hostile the value is.
-fn printable(value: &str) -> String {
-    let mut text = String::new();
-    for (count, character) in value.chars().enumerate() {
-        if count == LONGEST_VALUE {
-            text.push('…');
-            break;
-        }
-        match character {
-            '"' | '\'' | '\\' => text.push(character),
-            _ => text.extend(character.escape_debug()),
-        }
-    }
-    text
 }
 
 impl fmt::Display for Violation {

@@ -60,6 +60,10 @@ rules! {
     WHICH_CONTAINER: "which-container",
         "{field} has {known}, and it cannot be told which of them the creator wrote and which another webhook has added: name those that are to be rich in rich.pouch/containers",
         "rich.pouch/mode: dumb-init, two containers, and metadata.managedFields was taken out by another webhook";
+    /// More machines than a pod may be.
+    TOO_MANY_RICH: "too-many-rich",
+        "{field} asks for {count} rich containers, and no more than {most} are taken: name fewer",
+        "rich.pouch/mode: dumb-init, rich.pouch/containers: \"*\", and a pod of 9 containers";
     /// An init that boots the image must be privileged.
     NEEDS_PRIVILEGED: "needs-privileged",
         "{field} is false: must using privileged mode when create {mode} rich container; take it out, or set rich.pouch/mode to dumb-init",

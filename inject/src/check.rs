@@ -2,14 +2,14 @@
 
 use std::fmt::Arguments;
 
-use contract::{Key, Rich, Violation, rules};
+use contract::{Key, Rich, Violation, Violations, rules};
 
 use crate::{
     Privileged, Settings,
     image::Image,
     known::Known,
     mounts,
-    program::Program,
+    program::{Program, Programs},
     run,
     view::{Container, Pod},
 };
@@ -22,8 +22,9 @@ pub(crate) fn check(
     chosen: &[usize],
     settings: &Settings,
     known: &Known,
-) -> (Vec<Violation>, Vec<Image>) {
-    let mut violations = Vec::new();
+    programs: &Programs<'_>,
+) -> (Violations, Vec<Image>) {
+    let mut violations = Violations::new();
     let mut images = Vec::new();
     pid_one(pod, &mut violations);
     mounts::check(pod, settings, &mut violations);
@@ -31,8 +32,8 @@ pub(crate) fn check(
     for (index, container) in chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)))
     {
         let at = format_args!("spec.containers[{index}]");
-        let program = Program::of(pod, container, &known.entrypoints);
-        violations.extend(program.violation(container, at));
+        let program = programs.of(container);
+        program.check(container, at, &mut violations);
         if let Program::OfImage(image) = program {
             images.push(image);
         }
@@ -51,23 +52,23 @@ pub(crate) fn check(
 }
 
 /// PID 1 must be the container's own.
-fn pid_one(pod: &Pod, violations: &mut Vec<Violation>) {
+fn pid_one(pod: &Pod, violations: &mut Violations) {
     let spec = &pod.spec;
     if spec.host_pid == Some(true) {
-        violations.push(rules::HOST_PID.broken_at("spec.hostPID"));
+        violations.push(|| rules::HOST_PID.broken_at("spec.hostPID"));
     }
     if spec.share_process_namespace == Some(true) {
-        violations.push(rules::SHARE_PROCESS_NAMESPACE.broken_at("spec.shareProcessNamespace"));
+        violations.push(|| rules::SHARE_PROCESS_NAMESPACE.broken_at("spec.shareProcessNamespace"));
     }
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
-        violations.push(rules::WINDOWS.broken_at("spec.os.name"));
+        violations.push(|| rules::WINDOWS.broken_at("spec.os.name"));
     } else if spec
         .node_selector
         .as_ref()
-        .and_then(|labels| labels.get("kubernetes.io/os"))
+        .and_then(|labels| labels.os.as_ref())
         .is_some_and(|os| *os == "windows")
     {
-        violations.push(rules::WINDOWS.broken_at("spec.nodeSelector[kubernetes.io/os]"));
+        violations.push(|| rules::WINDOWS.broken_at("spec.nodeSelector[kubernetes.io/os]"));
     }
 }
 
@@ -92,7 +93,7 @@ fn privileged(
     at: Arguments<'_>,
     rich: &Rich,
     policy: Option<&str>,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) {
     let mode = rich.mode.name();
     let context = container.security_context.as_ref();
@@ -101,22 +102,22 @@ fn privileged(
         ("allowPrivilegeEscalation", context.and_then(|it| it.allow_privilege_escalation)),
     ];
     for (field, _) in refused.into_iter().filter(|(_, value)| *value == Some(false)) {
-        violations.push(
+        violations.push(|| {
             rules::NEEDS_PRIVILEGED
                 .broken_at(&format!("{at}.securityContext.{field}"))
-                .with("mode", mode),
-        );
+                .with("mode", mode)
+        });
     }
     if let Some(policy) = policy
         && container.privileged().is_none()
     {
         let key = if rich.mode.boots_the_image() { Key::Mode } else { Key::Privileged };
-        violations.push(
+        violations.push(|| {
             rules::POLICY_FORBIDS_PRIVILEGED
                 .broken_at(&annotation(key))
                 .with("mode", mode)
-                .with("policy", policy),
-        );
+                .with("policy", policy)
+        });
     }
 }
 
@@ -126,7 +127,7 @@ fn root(
     container: &Container,
     at: Arguments<'_>,
     rich: &Rich,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) {
     let contexts = [
         (at, container.security_context.as_ref()),
@@ -134,11 +135,11 @@ fn root(
     ];
     let non_root = contexts.iter().find_map(|(at, it)| Some((*at, it.as_ref()?.run_as_non_root?)));
     if let Some((at, true)) = non_root {
-        violations.push(needs_root(at, "runAsNonRoot", "true", rich));
+        violations.push(|| needs_root(at, "runAsNonRoot", "true", rich));
     }
     let user = contexts.iter().find_map(|(at, it)| Some((*at, it.as_ref()?.run_as_user?)));
     if let Some((at, user @ 1..)) = user {
-        violations.push(needs_root(at, "runAsUser", &user.to_string(), rich));
+        violations.push(|| needs_root(at, "runAsUser", &user.to_string(), rich));
     }
 }
 
@@ -150,23 +151,18 @@ fn needs_root(at: Arguments<'_>, field: &str, value: &str, rich: &Rich) -> Viola
 }
 
 /// A preStop that the kubelet itself calls could not run before ours.
-fn pre_stop(
-    container: &Container,
-    at: Arguments<'_>,
-    rich: &Rich,
-    violations: &mut Vec<Violation>,
-) {
+fn pre_stop(container: &Container, at: Arguments<'_>, rich: &Rich, violations: &mut Violations) {
     let Some(handler) = container.pre_stop() else {
         return;
     };
     let kinds = [("httpGet", &handler.http_get), ("tcpSocket", &handler.tcp_socket)];
     for (kind, _) in kinds.into_iter().filter(|(_, value)| value.is_some()) {
-        violations.push(
+        violations.push(|| {
             rules::PRESTOP_NOT_COMPOSABLE
                 .broken_at(&format!("{at}.lifecycle.preStop"))
                 .with("value", kind)
-                .with("mode", rich.mode.name()),
-        );
+                .with("mode", rich.mode.name())
+        });
     }
 }
 

@@ -6,9 +6,9 @@
 //! the first webhook, and attributes nothing to webhooks (`createHandler` of
 //! k8s.io/apiserver/pkg/endpoints/handlers/create.go, and the same for patches).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contract::{Containers, Key, Rich, Violation, names, rules};
+use contract::{Containers, Key, Rich, Violation, Violations, limits, names, rules};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -63,14 +63,26 @@ impl<'a> Creator<'a> {
 
 /// The indices in `spec.containers` of the containers that become rich, and what stands against
 /// the choice.
-pub(crate) fn choose(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> (Vec<usize>, Vec<Violation>) {
-    match &rich.containers {
-        Containers::Named(wanted) => find(pod, wanted),
-        Containers::All | Containers::Default => match written(pod, rich, creator) {
-            Some(chosen) => (chosen, Vec::new()),
-            None => (Vec::new(), vec![cannot_be_told(pod)]),
-        },
+pub(crate) fn choose(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> (Vec<usize>, Violations) {
+    let mut violations = Violations::new();
+    let mut chosen = match &rich.containers {
+        Containers::Named(wanted) => find(pod, wanted, &mut violations),
+        Containers::All | Containers::Default => written(pod, rich, creator).unwrap_or_else(|| {
+            violations.push(|| cannot_be_told(pod));
+            Vec::new()
+        }),
+    };
+    let most = limits::RICH_CONTAINERS.most;
+    if chosen.len() > most {
+        violations.push(|| {
+            rules::TOO_MANY_RICH
+                .broken_at(&annotation(Key::Containers))
+                .with("count", chosen.len())
+                .with("most", most)
+        });
+        chosen.truncate(most);
     }
+    (chosen, violations)
 }
 
 /// What becomes rich where no container is named, as far as that can be told.
@@ -109,8 +121,8 @@ fn by_default(pod: &Pod, written: Vec<usize>) -> Vec<usize> {
 }
 
 fn cannot_be_told(pod: &Pod) -> Violation {
-    let names: Vec<&str> = pod.spec.containers.iter().map(|it| &*it.name).collect();
-    rules::WHICH_CONTAINER.broken_at("spec.containers").with("known", names.join(", "))
+    let names = pod.spec.containers.iter().map(|it| &*it.name);
+    rules::WHICH_CONTAINER.broken_at("spec.containers").with_names("known", names)
 }
 
 /// The names of the containers that managed fields have, below the template where they are a
@@ -150,24 +162,24 @@ fn named(fields: &str, template: Option<&str>) -> Option<BTreeSet<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// The containers with these names, and a violation for each that the pod lacks.
-fn find(pod: &Pod, wanted: &[String]) -> (Vec<usize>, Vec<Violation>) {
-    let containers = &pod.spec.containers;
-    let known: Vec<&str> = containers.iter().map(|it| &*it.name).collect();
+/// The containers with these names; a violation for each that the pod lacks.
+fn find(pod: &Pod, wanted: &BTreeSet<String>, violations: &mut Violations) -> Vec<usize> {
+    let names = pod.spec.containers.iter().map(|it| &*it.name);
+    // Of two with one name, the first.
+    let known: HashMap<&str, usize> =
+        names.clone().enumerate().map(|(index, name)| (name, index)).rev().collect();
     let mut chosen = Vec::new();
-    let mut violations = Vec::new();
     for name in wanted {
-        match containers.iter().position(|container| container.name == *name) {
-            Some(index) => chosen.push(index),
-            None => violations.push(
+        match known.get(&**name) {
+            Some(index) => chosen.push(*index),
+            None => violations.push(|| {
                 rules::UNKNOWN_CONTAINER
                     .broken_at(&annotation(Key::Containers))
                     .with("value", name)
-                    .with("known", known.join(", ")),
-            ),
+                    .with_names("known", names.clone())
+            }),
         }
     }
     chosen.sort_unstable();
-    chosen.dedup();
-    (chosen, violations)
+    chosen
 }

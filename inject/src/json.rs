@@ -3,7 +3,9 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use serde_json::Value;
+use serde_json::Number;
+
+use crate::text;
 
 /// A value of JSON that is to be written.
 #[derive(Clone, Copy)]
@@ -16,16 +18,16 @@ pub(crate) enum Json<'a> {
     Fixed(&'static str),
     /// JSON of ours, as it is.
     Written(&'static str),
-    /// An array of strings.
-    Words(&'a [Cow<'a, str>]),
+    /// An array of strings: these of ours, and behind them those of the object.
+    Words(&'a [Cow<'a, str>], &'a [text::Text<'a>]),
     /// An array.
     List(&'a [Json<'a>]),
     /// An object with different names, all ours, of which nothing is to be escaped.
     Object(&'a [(&'static str, Json<'a>)]),
     /// An object with whatever different names.
     Map(&'a [(&'a str, Json<'a>)]),
-    /// What was read from the object itself.
-    Given(&'a Value),
+    /// A number.
+    Number(&'a Number),
 }
 
 impl Json<'_> {
@@ -34,9 +36,11 @@ impl Json<'_> {
         match self {
             Self::Bool(true) => text.push_str("true"),
             Self::Bool(false) => text.push_str("false"),
-            Self::Given(value) => _ = write!(text, "{value}"),
+            Self::Number(value) => _ = write!(text, "{value}"),
             Self::Text(value) => string(text, value),
-            Self::Words(words) => {
+            Self::Words(ours, theirs) => {
+                let theirs = theirs.iter().map(|word| &**word);
+                let words = ours.iter().map(|word| &**word).chain(theirs);
                 list(text, *b"[]", words, |text, word| string(text, word));
             }
             Self::List(values) => list(text, *b"[]", values, |text, value| value.write(text)),
@@ -59,11 +63,11 @@ impl Json<'_> {
 fn list<T>(
     text: &mut String,
     [open, close]: [u8; 2],
-    items: &[T],
-    write: impl Fn(&mut String, &T),
+    items: impl IntoIterator<Item = T>,
+    write: impl Fn(&mut String, T),
 ) {
     text.push(open.into());
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
@@ -87,7 +91,7 @@ fn string(text: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn written(value: Json<'_>) -> Value {
         let mut text = String::new();
@@ -97,21 +101,22 @@ mod tests {
 
     #[test]
     fn every_value_is_read_as_what_it_was() {
-        let given = json!({"a": [1.5]});
+        let number = Number::from_f64(1.5).unwrap();
         let members = [
             ("empty", Json::Object(&[])),
             ("list", Json::List(&[Json::Bool(true), Json::Bool(false)])),
-            ("words", Json::Words(&["a".into(), "b".into()])),
-            ("none", Json::Words(&[])),
-            ("given", Json::Given(&given)),
+            ("words", Json::Words(&["a".into(), "b".into()], &["c\"".into()])),
+            ("theirs", Json::Words(&[], &["c".into()])),
+            ("none", Json::Words(&[], &[])),
+            ("number", Json::Number(&number)),
             ("map", Json::Map(&[("text \"\n", Json::Text("\\"))])),
             ("fixed", Json::Fixed("a")),
             ("written", Json::Written("[1]")),
         ];
         assert_eq!(
             written(Json::Object(&members)),
-            json!({"empty": {}, "list": [true, false], "words": ["a", "b"],
-                   "none": [], "given": given, "map": {"text \"\n": "\\"},
+            json!({"empty": {}, "list": [true, false], "words": ["a", "b", "c\""],
+                   "theirs": ["c"], "none": [], "number": 1.5, "map": {"text \"\n": "\\"},
                    "fixed": "a", "written": [1]})
         );
     }

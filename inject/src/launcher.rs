@@ -8,23 +8,21 @@ use crate::{
     path,
     program::{END_OF_FLAGS, RUN},
     text::Text,
-    view::Container,
+    view::{Container, TERMINATION_LOG},
 };
 
-/// Where Kubernetes puts the termination message unless the container says otherwise.
-const TERMINATION_LOG: &str = "/dev/termination-log";
 /// How long a pod has to stop unless it says otherwise, seconds.
 const GRACE: i64 = 30;
 const STOP: &str = "stop";
 
-/// The command that runs the initscript and the init, then `program`. `grace` is the pod's
-/// `terminationGracePeriodSeconds`, which a container cannot find out by itself.
-pub(crate) fn command<'a>(
+/// What stands before a container's own words in the command that runs the initscript and the
+/// init, then these. `grace` is the pod's `terminationGracePeriodSeconds`, which a container
+/// cannot find out by itself.
+pub(crate) fn command(
     rich: &Rich,
     container: &Container,
-    program: &'a [Text<'_>],
     grace: Option<i64>,
-) -> Vec<Cow<'a, str>> {
+) -> Vec<Cow<'static, str>> {
     let mut flags = rich.flags();
     if let Some(seconds) = grace
         && rich.mode.boots_the_image()
@@ -32,10 +30,8 @@ pub(crate) fn command<'a>(
     {
         flags.push(format!("--grace={}s", seconds.max(1)));
     }
-    let log = container.termination_message_path.as_deref().filter(|path| !path.is_empty());
-    if let Some(log) = log.map(path::clean)
-        && log != TERMINATION_LOG
-    {
+    let log = container.termination_message_path.as_deref().map(|path| path::clean(path));
+    if let Some(log) = log.filter(|log| *log != TERMINATION_LOG) {
         flags.push(format!("--termination-log={log}"));
     }
     [names::LAUNCHER, RUN]
@@ -44,7 +40,6 @@ pub(crate) fn command<'a>(
         // The kubelet expands $(NAME) in a command; what we put there means itself.
         .chain(flags.into_iter().map(|flag| literal(flag).into()))
         .chain([Cow::Borrowed(END_OF_FLAGS)])
-        .chain(program.iter().map(|word| Cow::Borrowed(&**word)))
         .collect()
 }
 
@@ -52,22 +47,24 @@ fn literal(flag: String) -> String {
     if flag.contains('$') { flag.replace('$', "$$") } else { flag }
 }
 
-/// The preStop command that stops the application before the kubelet signals PID 1, with the
-/// user's own preStop joined to it; none where the container has ours already.
-pub(crate) fn stop_command<'a>(container: &'a Container<'_>) -> Option<Vec<Cow<'a, str>>> {
+/// The preStop command that stops the application before the kubelet signals PID 1, and the words
+/// of the user's own preStop that are joined to it; none where the container has ours already.
+pub(crate) fn stop_command<'a>(
+    container: &'a Container<'_>,
+) -> Option<(Vec<Cow<'static, str>>, &'a [Text<'a>])> {
     let mut command = vec![Cow::Borrowed(names::LAUNCHER), Cow::Borrowed(STOP)];
+    let mut users: &[Text<'_>] = &[];
     let Some(handler) = container.pre_stop() else {
-        return Some(command);
+        return Some((command, users));
     };
     if let Some(exec) = &handler.exec {
-        let users = exec.command.as_deref().unwrap_or_default();
+        users = exec.command.as_deref().unwrap_or_default();
         if matches!(users, [launcher, stop, ..] if *launcher == names::LAUNCHER && *stop == STOP) {
             return None;
         }
         command.push(Cow::Borrowed(END_OF_FLAGS));
-        command.extend(users.iter().map(|word| Cow::Borrowed(&**word)));
     } else if let Some(sleep) = &handler.sleep {
         command.push(format!("--sleep={}s", sleep.seconds).into());
     }
-    Some(command)
+    Some((command, users))
 }

@@ -5,13 +5,17 @@
 //! explicit paths, so that no other byte of the object can change.
 #![forbid(unsafe_code)]
 
+mod annotations;
+mod architectures;
 mod check;
 mod chosen;
+mod env;
 mod ephemeral;
 mod image;
 mod json;
 mod known;
 mod launcher;
+mod list;
 mod mounts;
 mod object;
 mod parts;
@@ -19,13 +23,15 @@ mod patch;
 mod path;
 mod pod;
 mod program;
+mod quantity;
 mod run;
 mod settings;
 mod text;
 mod view;
 mod workload;
 
-pub use image::{Architectures, Entrypoint, Entrypoints, Image, Lookup};
+pub use architectures::Architectures;
+pub use image::{Entrypoint, Entrypoints, Image, Lookup};
 pub use known::{Known, Level, Namespace};
 pub use patch::Patch;
 pub use settings::{Binaries, Privileged, Settings};
@@ -33,7 +39,7 @@ pub use text::Text;
 pub use view::{OwnerReference, Pod};
 pub use workload::Workload;
 
-use contract::Violation;
+use contract::{Listed, Violations};
 
 /// The version of the project, which the folder on the nodes is named for.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,9 +50,9 @@ pub struct Outcome {
     /// The changes; none where the object is already as it should be.
     pub patch: Patch,
     /// What the user should know, a sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Listed<String>,
     /// The rules that the object breaks; where there are any, the patch does not count.
-    pub violations: Vec<Violation>,
+    pub violations: Violations,
     /// The containers that the injection makes privileged, by their place in `spec.containers`.
     pub made_privileged: Vec<usize>,
     /// Whether the injection adds a hostPath volume.
@@ -59,7 +65,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The JSON text is not such an object.
-    #[error("the {kind} cannot be read: {source}")]
+    #[error("the {kind} cannot be read: {}", skim::Reason(source))]
     Unreadable {
         /// The kind that it should be.
         kind: String,

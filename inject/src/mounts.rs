@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Arguments};
 
-use contract::{Violation, names, rules};
+use contract::{Violation, Violations, names, rules};
 
 use crate::{
     Binaries, Settings, parts, path,
@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Our names and paths must be free, or ours already, and the binaries are read only.
-pub(crate) fn check(pod: &Pod, settings: &Settings, violations: &mut Vec<Violation>) {
+pub(crate) fn check(pod: &Pod, settings: &Settings, violations: &mut Violations) {
     for (index, volume) in pod.volumes().iter().enumerate() {
         let is_reserved =
             volume.name == names::VOLUME || volume.name.starts_with(names::VOLUME_PREFIX);
         if is_reserved && !parts::is_our_volume(volume, settings) {
-            let field = format_args!("spec.volumes[{index}].name");
-            violations.push(taken(field, "name", &volume.name));
+            violations
+                .push(|| taken(format_args!("spec.volumes[{index}].name"), "name", &volume.name));
         }
     }
     let rules = Rules::of(pod, settings);
@@ -27,7 +27,7 @@ pub(crate) fn check(pod: &Pod, settings: &Settings, violations: &mut Vec<Violati
             let at = format_args!("spec.{list}[{index}]");
             let is_ours = is_init && parts::is_our_init_container(container);
             if is_init && container.name == names::INIT_CONTAINER && !is_ours {
-                violations.push(taken(format_args!("{at}.name"), "name", &container.name));
+                violations.push(|| taken(format_args!("{at}.name"), "name", &container.name));
             }
             // It is taken out where the binaries do not come from it.
             rules.check(container, is_ours, at, violations);
@@ -62,33 +62,36 @@ impl<'a> Rules<'a> {
         container: &Container,
         installs: bool,
         at: Arguments<'_>,
-        violations: &mut Vec<Violation>,
+        violations: &mut Violations,
     ) {
         for (index, mount) in container.mounts().iter().enumerate() {
             let at = format_args!("{at}.volumeMounts[{index}]");
             let path = mount.path();
             if mount.name != names::VOLUME && is_reserved(&path) {
-                violations.push(taken(format_args!("{at}.mountPath"), "path", &path));
+                violations.push(|| taken(format_args!("{at}.mountPath"), "path", &path));
             }
             if mount.name.starts_with(names::VOLUME_PREFIX)
                 && mount.name != parts::run_volume_name(&container.name)
             {
-                violations.push(taken(format_args!("{at}.name"), "name", &mount.name));
+                violations.push(|| taken(format_args!("{at}.name"), "name", &mount.name));
             }
             if !installs && self.has_binaries(mount) && mount.may_write() {
-                let broken = rules::BINARIES_WRITABLE.broken_at(&at.to_string());
-                violations.push(broken.with("value", format_args!("the volume {}", mount.name)));
+                violations.push(|| {
+                    let broken = rules::BINARIES_WRITABLE.broken_at(&at.to_string());
+                    broken.with("value", format_args!("the volume {}", mount.name))
+                });
             }
         }
         let log = container.termination_message_path.as_ref();
         if let Some(log) = log.map(|log| path::clean(log)).filter(|log| is_reserved(log)) {
-            violations.push(taken(format_args!("{at}.terminationMessagePath"), "path", &log));
+            violations.push(|| taken(format_args!("{at}.terminationMessagePath"), "path", &log));
         }
         for (index, device) in container.volume_devices.iter().flatten().enumerate() {
             let path: Cow<'_, str> = path::clean(&device.device_path);
             if is_reserved(&path) {
-                let field = format_args!("{at}.volumeDevices[{index}].devicePath");
-                violations.push(taken(field, "path", &path));
+                violations.push(|| {
+                    taken(format_args!("{at}.volumeDevices[{index}].devicePath"), "path", &path)
+                });
             }
         }
     }

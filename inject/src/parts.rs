@@ -1,13 +1,13 @@
 //! What the injection adds to a pod as a whole: the init container and the volumes.
 
 use contract::names;
-use serde_json::Value;
 
 use crate::{
     Binaries, Settings, VERSION,
-    json::Json::{self, Fixed, Given, Object, Text, Written},
+    json::Json::{self, Fixed, Number, Object, Text, Written},
     path,
-    view::{Amounts, Container, Quantity, Volume},
+    quantity::Quantity,
+    view::{Amounts, Container, Volume},
 };
 
 /// Of a hostPath: it must be there, and the kubelet makes none.
@@ -72,7 +72,7 @@ fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
     let all = [("cpu", &all.cpu), ("memory", &all.memory)];
     let json = |it: &'a Quantity<'_>| match it {
         Quantity::Text(text) => Text(text),
-        Quantity::Other(value) => Given(value),
+        Quantity::Number(number) => Number(number),
     };
     all.into_iter().filter_map(|(name, it)| Some((name, json(it.as_ref()?)))).collect()
 }
@@ -82,7 +82,7 @@ fn amounts<'a>(all: Option<&'a Amounts<'_>>) -> Vec<(&'static str, Json<'a>)> {
 /// should be.
 pub(crate) fn is_our_init_container(container: &Container) -> bool {
     container.name == names::INIT_CONTAINER
-        && container.command.as_ref().is_some_and(|command| *command == INSTALL)
+        && container.command.as_ref().is_some_and(|command| **command == INSTALL)
 }
 
 /// Gives the volume that brings the binaries.
@@ -150,7 +150,7 @@ pub(crate) fn run_volume_name(container: &str) -> String {
 /// Whether a volume with one of our names is one that an earlier pass put there, be it with other
 /// settings.
 pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
-    let memory = volume.empty_dir.as_ref().and_then(|it| it.get("medium")).and_then(Value::as_str);
+    let memory = volume.empty_dir.as_ref().and_then(|it| it.medium.as_deref());
     let has_binaries = volume.name == names::VOLUME;
     match volume {
         Volume { empty_dir: Some(_), .. } if has_binaries => memory.is_none_or(str::is_empty),
@@ -166,7 +166,7 @@ pub(crate) fn is_our_volume(volume: &Volume, settings: &Settings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_is_written_down_says_what_names_say() {

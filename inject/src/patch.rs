@@ -34,9 +34,11 @@ impl Patch {
         struct Operation {
             path: String,
         }
-        // We wrote it ourselves.
-        let operations: Vec<Operation> = serde_json::from_str(self.as_str()).unwrap_or_default();
-        operations.into_iter().next().map(|operation| operation.path)
+        // We wrote it ourselves; the others are not read.
+        let operations = self.text.strip_prefix('[')?;
+        let mut operations =
+            serde_json::Deserializer::from_str(operations).into_iter::<Operation>();
+        operations.next()?.ok().map(|operation| operation.path)
     }
 
     /// Adds a member, or inserts into an array. Paths (RFC 6901) come in parts, so that nobody

@@ -1,6 +1,6 @@
 //! A pod: what is to be done with it.
 
-use contract::{Key, Reading, Rich, names};
+use contract::{Key, Reading, Rich, names, shown};
 
 use crate::{
     Binaries, Error, Outcome, Settings, VERSION, check,
@@ -10,8 +10,9 @@ use crate::{
     known::Known,
     launcher, parts,
     patch::token,
-    program::Program,
+    program::{Program, Programs},
     run::{self, RUN},
+    text,
     view::{Container, Pod},
 };
 
@@ -37,20 +38,22 @@ impl Pod<'_> {
 /// What is to be done with a pod, or would be with a pod of this template, by who wrote it.
 pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: &Known) -> Outcome {
     let Reading { rich, mut violations } = contract::read(pod.annotations());
+    violations.push_unlisted(pod.metadata.annotations.as_ref().map_or(0, |it| it.unlisted));
     let Some(rich) = rich else {
         return Outcome { violations, ..Outcome::default() };
     };
 
-    let (chosen, unknown) = chosen::choose(pod, &rich, creator);
-    violations.extend(unknown);
-    let (broken, images) = check::check(pod, &rich, &chosen, settings, known);
-    violations.extend(broken);
+    let (chosen, kept_from) = chosen::choose(pod, &rich, creator);
+    violations.append(kept_from);
+    let programs = Programs::new(pod, &known.entrypoints);
+    let (broken, images) = check::check(pod, &rich, &chosen, settings, known, &programs);
+    violations.append(broken);
     if !violations.is_empty() {
         let lookup = Lookup::new(pod, images);
         return Outcome { violations, lookup, ..Outcome::default() };
     }
     let outcome = Outcome::default();
-    let mut injection = Injection { pod, rich: &rich, settings, known, outcome };
+    let mut injection = Injection { pod, rich: &rich, settings, programs, outcome };
     injection.whole(&chosen);
     injection.outcome
 }
@@ -59,13 +62,13 @@ struct Injection<'a> {
     pod: &'a Pod<'a>,
     rich: &'a Rich,
     settings: &'a Settings,
-    known: &'a Known,
+    programs: Programs<'a>,
     outcome: Outcome,
 }
 
-impl Injection<'_> {
+impl<'a> Injection<'a> {
     fn whole(&mut self, chosen: &[usize]) {
-        let containers: Vec<(usize, &Container)> =
+        let containers: Vec<(usize, &'a Container<'a>)> =
             chosen.iter().filter_map(|i| Some((*i, self.pod.spec.containers.get(*i)?))).collect();
         let Some((_, first)) = containers.first() else {
             return;
@@ -136,7 +139,7 @@ impl Injection<'_> {
     /// Only where the node agent has been.
     fn node(&mut self) {
         let labels = self.pod.spec.node_selector.as_ref();
-        let ready = labels.and_then(|labels| labels.get(names::NODE_READY));
+        let ready = labels.and_then(|labels| labels.ready.as_ref());
         if self.settings.binaries != Binaries::Node || ready.is_some_and(|it| *it == VERSION) {
             return;
         }
@@ -175,7 +178,7 @@ impl Injection<'_> {
         }
     }
 
-    fn container(&mut self, index: usize, container: &Container) {
+    fn container(&mut self, index: usize, container: &'a Container<'a>) {
         let at = &format!("/spec/containers/{index}");
         self.command(at, container);
         self.env(at, container);
@@ -189,18 +192,22 @@ impl Injection<'_> {
         self.mounts(at, container);
     }
 
-    fn command(&mut self, at: &str, container: &Container) {
-        let Program::Known(program) = Program::of(self.pod, container, &self.known.entrypoints)
-        else {
+    fn command(&mut self, at: &str, container: &'a Container<'a>) {
+        let Program::Known(program) = self.programs.of(container) else {
             return;
         };
         let grace = self.pod.spec.termination_grace_period_seconds;
-        let command = launcher::command(self.rich, container, &program, grace);
+        let ours = launcher::command(self.rich, container, grace);
         let (patch, place) = (&mut self.outcome.patch, [at, "/command"]);
+        let program = program.as_ref();
+        let is_made = |words: &[text::Text<'_>]| {
+            let (first, rest) = words.split_at_checked(ours.len()).unwrap_or_default();
+            first.iter().map(|it| &**it).eq(ours.iter().map(|it| &**it)) && rest == program
+        };
         match &container.command {
-            None => patch.add(&place, Words(&command)),
-            Some(words) if words.iter().map(|word| &**word).eq(command.iter().map(|it| &**it)) => {}
-            Some(_) => patch.replace(&place, Words(&command)),
+            None => patch.add(&place, Words(&ours, program)),
+            Some(words) if is_made(words) => {}
+            Some(_) => patch.replace(&place, Words(&ours, program)),
         }
     }
 
@@ -236,18 +243,18 @@ impl Injection<'_> {
             patch.add(&[at, "/securityContext"], Object(&[("privileged", Bool(true))]));
         }
         // One line, whatever the name is: only after us the API server looks at it.
-        let (mode, name) = (self.rich.mode.name(), container.name.escape_debug());
-        self.outcome.warnings.push(match self.rich.privileged {
+        let (mode, name) = (self.rich.mode.name(), shown(&container.name));
+        self.outcome.warnings.push(|| match self.rich.privileged {
             Some(_) => format!("rich.pouch/privileged makes container \"{name}\" privileged"),
             None => format!("rich.pouch/mode {mode} makes container \"{name}\" privileged"),
         });
     }
 
     fn pre_stop(&mut self, at: &str, container: &Container) {
-        let Some(command) = launcher::stop_command(container) else {
+        let Some((ours, theirs)) = launcher::stop_command(container) else {
             return;
         };
-        let exec = [("command", Words(&command))];
+        let exec = [("command", Words(&ours, theirs))];
         let handler = Object(&[("exec", Object(&exec))]);
         let patch = &mut self.outcome.patch;
         if container.lifecycle.is_some() {

@@ -1,11 +1,12 @@
 //! What a container runs: the pod's command, or what its image runs without one.
 
-use std::{borrow::Cow, fmt::Arguments};
+use std::{borrow::Cow, cell::OnceCell, fmt::Arguments};
 
-use contract::{Violation, names, rules};
+use contract::{Violations, names, rules};
 
 use crate::{
-    image::{Architectures, Entrypoints, Image},
+    architectures::Architectures,
+    image::{Entrypoints, Image},
     text::Text,
     view::{Container, Pod},
 };
@@ -27,51 +28,69 @@ pub(crate) enum Program<'a> {
     Nothing,
 }
 
-impl<'a> Program<'a> {
+/// What the containers of a pod run.
+pub(crate) struct Programs<'a> {
+    pod: &'a Pod<'a>,
+    entrypoints: &'a Entrypoints,
+    /// Found out once for all images.
+    architectures: OnceCell<Architectures>,
+}
+
+impl<'a> Programs<'a> {
+    pub(crate) fn new(pod: &'a Pod<'a>, entrypoints: &'a Entrypoints) -> Self {
+        Self { pod, entrypoints, architectures: OnceCell::new() }
+    }
+
     /// What a container of the pod runs.
-    pub(crate) fn of(
-        pod: &Pod<'_>,
-        container: &'a Container<'_>,
-        entrypoints: &'a Entrypoints,
-    ) -> Self {
+    pub(crate) fn of(&self, container: &'a Container<'_>) -> Program<'a> {
         let (words, is_ours) = users_words(container);
         // Behind our launcher, the image's entrypoint has no say any more.
-        if !words.is_empty() || (is_ours && container.has_args()) {
-            return Self::Known(Cow::Borrowed(words));
+        if !words.is_empty() || (is_ours && container.has_args) {
+            return Program::Known(Cow::Borrowed(words));
         }
         let Some(name) = container.image.as_ref().filter(|name| !name.is_empty()) else {
-            return Self::Nothing;
+            return Program::Nothing;
         };
-        let image = Image { name: name.to_string(), architectures: Architectures::of(pod) };
-        match entrypoints.get(&image) {
-            None => Self::OfImage(image),
-            Some(Err(reason)) => Self::Unknown(reason),
+        let architectures = self.architectures.get_or_init(|| Architectures::of(self.pod)).clone();
+        let image = Image { name: name.to_string(), architectures };
+        match self.entrypoints.get(&image) {
+            None => Program::OfImage(image),
+            Some(Err(reason)) => Program::Unknown(reason),
             Some(Ok(found)) => {
-                let cmd = if container.has_args() { &[] } else { found.cmd.as_slice() };
+                let cmd = if container.has_args { &[] } else { found.cmd.as_slice() };
                 let words = found.entrypoint.iter().chain(cmd);
                 // The kubelet expands $(NAME) in a pod's command, but not in an image's.
                 let words: Vec<Text<'_>> =
                     words.map(|word| word.replace('$', "$$").into()).collect();
-                if words.is_empty() && !container.has_args() {
-                    return Self::Unknown("it has neither an entrypoint nor a cmd");
+                if words.is_empty() && !container.has_args {
+                    return Program::Unknown("it has neither an entrypoint nor a cmd");
                 }
-                Self::Known(Cow::Owned(words))
+                Program::Known(Cow::Owned(words))
             }
         }
     }
+}
 
+impl Program<'_> {
     /// The rule that is broken where it is not known; `at` is where the container is.
-    pub(crate) fn violation(&self, container: &Container, at: Arguments<'_>) -> Option<Violation> {
+    pub(crate) fn check(
+        &self,
+        container: &Container,
+        at: Arguments<'_>,
+        violations: &mut Violations,
+    ) {
         let field = || format!("{at}.command");
         match self {
-            Self::Known(_) => None,
-            Self::OfImage(_) | Self::Nothing => Some(rules::NO_COMMAND.broken_at(&field())),
-            Self::Unknown(reason) => Some(
+            Self::Known(_) => {}
+            Self::OfImage(_) | Self::Nothing => {
+                violations.push(|| rules::NO_COMMAND.broken_at(&field()));
+            }
+            Self::Unknown(reason) => violations.push(|| {
                 rules::ENTRYPOINT_UNKNOWN
                     .broken_at(&field())
                     .with("image", container.image.as_deref().unwrap_or_default())
-                    .with("reason", reason),
-            ),
+                    .with("reason", reason)
+            }),
         }
     }
 }

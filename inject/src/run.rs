@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Rich, Violation, rules};
+use contract::{Rich, Violations, rules};
 
 use crate::{
     parts,
@@ -26,7 +26,7 @@ pub(crate) fn is_ours(container: &Container) -> bool {
 /// What a user mounts at /run of a rich container must be an emptyDir that no other container
 /// mounts. The init removes what is there at its next start, and two inits remove each other's
 /// files; in a folder of the node it would remove the node's.
-pub(crate) fn check(pod: &Pod, rich: &Rich, chosen: &[usize], violations: &mut Vec<Violation>) {
+pub(crate) fn check(pod: &Pod, rich: &Rich, chosen: &[usize], violations: &mut Violations) {
     let containers = chosen.iter().filter_map(|i| Some((*i, pod.spec.containers.get(*i)?)));
     let mut users = None;
     for (index, container) in containers.filter(|(_, it)| !is_ours(it)) {
@@ -35,9 +35,11 @@ pub(crate) fn check(pod: &Pod, rich: &Rich, chosen: &[usize], violations: &mut V
             let Some(wrong) = users.wrong_with(mount) else {
                 continue;
             };
-            let field = format!("spec.containers[{index}].volumeMounts[{at}]");
-            let broken = rules::RUN_SHARED.broken_at(&field).with("value", wrong);
-            violations.push(broken.with("mode", rich.mode.name()));
+            violations.push(|| {
+                let field = format!("spec.containers[{index}].volumeMounts[{at}]");
+                let broken = rules::RUN_SHARED.broken_at(&field).with("value", wrong);
+                broken.with("mode", rich.mode.name())
+            });
         }
     }
 }

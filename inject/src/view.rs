@@ -1,16 +1,21 @@
 //! The part of a pod that the rules and the patch need; everything else is passed over unread.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
-use contract::{Mode, names};
-use memchr::{memchr, memmem};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny},
+use contract::{Mode, limits};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::{
+    annotations::Annotations,
+    architectures::Terms,
+    env::{Env, EnvVar},
+    list,
+    object::objects,
+    path,
+    quantity::Quantity,
+    text::Text,
 };
-use serde_json::{Value, value::RawValue};
-
-use crate::{object::objects, path, text::Text};
 
 /// A pod, or a pod template.
 #[derive(Debug, Default, Deserialize)]
@@ -26,9 +31,10 @@ pub struct Pod<'a> {
 #[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Metadata<'a> {
     pub generate_name: Option<Text<'a>>,
-    pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub owner_references: Vec<OwnerReference<'a>>,
+    pub annotations: Option<Annotations<'a>>,
+    /// The one owner that makes such objects and deletes them again.
+    #[serde(default, rename = "ownerReferences", deserialize_with = "controller")]
+    pub controller: Option<OwnerReference<'a>>,
     /// Who wrote which field, as the API server keeps it; read only where that decides.
     pub managed_fields: Option<&'a RawValue>,
 }
@@ -56,16 +62,20 @@ pub(crate) struct PodSpec<'a> {
     pub share_process_namespace: Option<bool>,
     pub termination_grace_period_seconds: Option<i64>,
     pub os: Option<Os<'a>>,
-    pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    pub affinity: Option<Affinity<'a>>,
+    pub node_selector: Option<NodeLabels<'a>>,
+    pub affinity: Option<Affinity>,
+    #[serde(deserialize_with = "list::pull_secrets")]
     pub image_pull_secrets: Option<Vec<LocalReference<'a>>>,
     pub service_account_name: Option<Text<'a>>,
-    pub security_context: Option<SecurityContext>,
-    #[serde(deserialize_with = "null_as_default")]
+    pub security_context: Option<Box<SecurityContext>>,
+    #[serde(deserialize_with = "containers")]
     pub containers: Vec<Container<'a>>,
+    #[serde(deserialize_with = "list::containers")]
     pub init_containers: Option<Vec<Container<'a>>>,
+    #[serde(deserialize_with = "list::containers")]
     pub ephemeral_containers: Option<Vec<Container<'a>>>,
-    pub volumes: Option<Vec<Volume<'a>>>,
+    #[serde(deserialize_with = "list::volumes")]
+    pub volumes: Option<Box<[Volume<'a>]>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,40 +85,37 @@ pub(crate) struct Os<'a> {
     pub name: Text<'a>,
 }
 
+/// The labels of a node that a pod can ask for and that have a meaning here.
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct Affinity<'a> {
-    pub node_affinity: Option<NodeAffinity<'a>>,
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct NodeLabels<'a> {
+    #[serde(rename = "kubernetes.io/os")]
+    pub os: Option<Text<'a>>,
+    #[serde(rename = "kubernetes.io/arch")]
+    pub architecture: Option<Text<'a>>,
+    /// `contract::names::NODE_READY`.
+    #[serde(rename = "rich.pouch/ready")]
+    pub ready: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct NodeAffinity<'a> {
+#[serde(remote = "Self", rename_all = "camelCase", default)]
+pub(crate) struct Affinity {
+    pub node_affinity: Option<NodeAffinity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", default)]
+pub(crate) struct NodeAffinity {
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    pub required: Option<NodeSelector<'a>>,
+    pub required: Option<NodeSelector>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct NodeSelector<'a> {
+#[serde(remote = "Self", rename_all = "camelCase", default)]
+pub(crate) struct NodeSelector {
     #[serde(deserialize_with = "null_as_default")]
-    pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct NodeSelectorTerm<'a> {
-    #[serde(deserialize_with = "null_as_default")]
-    pub match_expressions: Vec<SelectorRequirement<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct SelectorRequirement<'a> {
-    pub key: Text<'a>,
-    pub operator: Text<'a>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub values: Vec<Text<'a>>,
+    pub node_selector_terms: Terms,
 }
 
 /// An object of the pod's namespace, by name.
@@ -128,57 +135,38 @@ pub(crate) struct SecurityContext {
     pub run_as_non_root: Option<bool>,
 }
 
+/// A container. A pod may have many of which there is nothing to say, so that what needs much room
+/// has a place of its own.
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct Container<'a> {
     pub name: Text<'a>,
     pub image: Option<Text<'a>>,
-    pub command: Option<Vec<Text<'a>>>,
-    pub args: Option<Vec<Text<'a>>>,
+    #[serde(default, deserialize_with = "list::words")]
+    pub command: Option<Box<[Text<'a>]>>,
+    #[serde(default, rename = "args", deserialize_with = "has_words")]
+    pub has_args: bool,
     pub env: Option<Env<'a>>,
-    pub security_context: Option<SecurityContext>,
-    pub lifecycle: Option<Lifecycle<'a>>,
-    pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
-    pub volume_devices: Option<Vec<VolumeDevice<'a>>>,
-    pub resources: Option<Resources<'a>>,
-    pub termination_message_path: Option<Text<'a>>,
+    pub security_context: Option<Box<SecurityContext>>,
+    pub lifecycle: Option<Box<Lifecycle<'a>>>,
+    #[serde(default, deserialize_with = "list::volume_mounts")]
+    pub volume_mounts: Option<Box<[VolumeMount<'a>]>>,
+    #[serde(default, deserialize_with = "list::volume_devices")]
+    pub volume_devices: Option<Box<[VolumeDevice<'a>]>>,
+    pub resources: Option<Box<Resources<'a>>>,
+    /// Where it is not the usual one.
+    #[serde(default, deserialize_with = "termination_message_path")]
+    pub termination_message_path: Option<Box<Text<'a>>>,
 }
 
-/// The variables that the injection sets, each with its index among all.
-#[derive(Debug)]
-pub(crate) struct Env<'a>(pub Vec<(usize, EnvVar<'a>)>);
+/// Where Kubernetes puts the termination message unless the container says otherwise.
+pub(crate) const TERMINATION_LOG: &str = "/dev/termination-log";
 
-impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
-    /// A container may have hundreds of variables: only those are read whose text may name one of
-    /// ours, and where none does, they are not even told from each other.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&RawValue>::deserialize(deserializer)?.get();
-        if text.starts_with('[') && !may_name_ours(text) {
-            return Ok(Self(Vec::new()));
-        }
-        let all: Vec<&RawValue> = skim::from_str(text).map_err(D::Error::custom)?;
-        let mut ours = Vec::new();
-        for (index, text) in all.into_iter().enumerate().filter(|(_, it)| may_name_ours(it.get())) {
-            let variable: EnvVar<'_> = skim::from_str(text.get()).map_err(D::Error::custom)?;
-            if variable.name == names::ENV_RICH || variable.name == names::ENV_MODE {
-                ours.push((index, variable));
-            }
-        }
-        Ok(Self(ours))
-    }
-}
-
-/// Both names begin with the first, which with an escape in it may be written in many ways.
-fn may_name_ours(text: &str) -> bool {
-    let text = text.as_bytes();
-    memchr(b'\\', text).is_some() || memmem::find(text, names::ENV_RICH.as_bytes()).is_some()
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct EnvVar<'a> {
-    pub name: Text<'a>,
-    pub value: Option<Text<'a>>,
+fn termination_message_path<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<Text<'a>>>, D::Error> {
+    let path = Option::<Text<'a>>::deserialize(deserializer)?;
+    Ok(path.filter(|path| *path != TERMINATION_LOG && !path.is_empty()).map(Box::new))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -199,7 +187,8 @@ pub(crate) struct Handler<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Exec<'a> {
-    pub command: Option<Vec<Text<'a>>>,
+    #[serde(deserialize_with = "list::words")]
+    pub command: Option<Box<[Text<'a>]>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -209,14 +198,21 @@ pub(crate) struct Sleep {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct VolumeMount<'a> {
     pub name: Text<'a>,
+    #[serde(default)]
     pub mount_path: Text<'a>,
     pub read_only: Option<bool>,
-    pub sub_path: Option<Text<'a>>,
-    pub sub_path_expr: Option<Text<'a>>,
-    pub mount_propagation: Option<Text<'a>>,
+    /// Whether it names a `subPath`.
+    #[serde(default, rename = "subPath", deserialize_with = "has_text")]
+    pub has_sub_path: bool,
+    /// The same for a `subPathExpr`.
+    #[serde(default, rename = "subPathExpr", deserialize_with = "has_text")]
+    pub has_sub_path_expr: bool,
+    /// Whether its `mountPropagation` is `Bidirectional`.
+    #[serde(default, rename = "mountPropagation", deserialize_with = "is_bidirectional")]
+    pub is_bidirectional: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -240,21 +236,19 @@ pub(crate) struct Amounts<'a> {
     pub memory: Option<Quantity<'a>>,
 }
 
-/// The API server writes a text; a user may write a number.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, bound(deserialize = "'de: 'a"))]
-pub(crate) enum Quantity<'a> {
-    Text(Text<'a>),
-    Other(Value),
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+pub(crate) struct Volume<'a> {
+    pub name: Text<'a>,
+    pub empty_dir: Option<EmptyDir<'a>>,
+    pub host_path: Option<HostPath<'a>>,
+    pub image: Option<ImageVolume<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-pub(crate) struct Volume<'a> {
-    pub name: Text<'a>,
-    pub empty_dir: Option<Value>,
-    pub host_path: Option<HostPath<'a>>,
-    pub image: Option<ImageVolume<'a>>,
+#[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
+pub(crate) struct EmptyDir<'a> {
+    pub medium: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -272,25 +266,53 @@ pub(crate) struct ImageVolume<'a> {
 }
 
 objects! {
-    Pod<'a>, Metadata<'a>, OwnerReference<'a>, PodSpec<'a>, Os<'a>, Affinity<'a>, NodeAffinity<'a>,
-    NodeSelector<'a>, NodeSelectorTerm<'a>, SelectorRequirement<'a>, LocalReference<'a>,
-    SecurityContext, Container<'a>, EnvVar<'a>, Lifecycle<'a>, Handler<'a>, Exec<'a>, Sleep,
-    VolumeMount<'a>, VolumeDevice<'a>, Resources<'a>, Amounts<'a>, Volume<'a>, HostPath<'a>,
-    ImageVolume<'a>,
+    Pod<'a>, Metadata<'a>, OwnerReference<'a>, PodSpec<'a>, Os<'a>, NodeLabels<'a>, Affinity,
+    NodeAffinity, NodeSelector, LocalReference<'a>, SecurityContext, Container<'a>, Lifecycle<'a>,
+    Handler<'a>, Exec<'a>, Sleep, VolumeMount<'a>, VolumeDevice<'a>, Resources<'a>, Amounts<'a>,
+    Volume<'a>, EmptyDir<'a>, HostPath<'a>, ImageVolume<'a>,
 }
 
 /// A file may say `containers: null` or leave it out: both are none.
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-impl<'a> Metadata<'a> {
-    /// The one owner that makes such objects and deletes them again.
-    pub(crate) fn controller(&self) -> Option<&OwnerReference<'a>> {
-        self.owner_references.iter().find(|owner| owner.controller == Some(true))
-    }
+fn containers<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Container<'a>>, D::Error> {
+    list::containers(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Whether a list has words; which they are makes no difference.
+fn has_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let mut has_words = false;
+    list::each(deserializer, &limits::WORDS, |_: Text<'de>| has_words = true)?;
+    Ok(has_words)
+}
+
+fn has_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let text = Option::<Text<'de>>::deserialize(deserializer)?;
+    Ok(text.is_some_and(|text| !text.is_empty()))
+}
+
+fn is_bidirectional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let text = Option::<Text<'de>>::deserialize(deserializer)?;
+    Ok(text.is_some_and(|text| text == "Bidirectional"))
+}
+
+/// The first owner that controls the object.
+fn controller<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<OwnerReference<'a>>, D::Error> {
+    let mut controller = None;
+    list::each(deserializer, &limits::OWNERS, |owner: OwnerReference<'a>| {
+        if controller.is_none() && owner.controller == Some(true) {
+            controller = Some(owner);
+        }
+    })?;
+    Ok(controller)
 }
 
 impl<'a> Pod<'a> {
@@ -303,7 +325,7 @@ impl<'a> Pod<'a> {
     /// The object that made it, such as a ReplicaSet or a Job.
     #[must_use]
     pub fn controller(&self) -> Option<&OwnerReference<'a>> {
-        self.metadata.controller()
+        self.metadata.controller.as_ref()
     }
 
     /// What its name will begin with, where the API server is to make one.
@@ -313,7 +335,8 @@ impl<'a> Pod<'a> {
     }
 
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata.annotations.iter().flatten().map(|(name, value)| (&**name, &**value))
+        let all = self.metadata.annotations.iter().flat_map(Annotations::iter);
+        all.map(|(name, value)| (&**name, &**value))
     }
 
     pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
@@ -347,13 +370,9 @@ impl<'a> Container<'a> {
         self.volume_mounts.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn has_args(&self) -> bool {
-        self.args.as_ref().is_some_and(|args| !args.is_empty())
-    }
-
     /// The variables that the injection sets, as they are, by their index among all.
     pub(crate) fn our_env(&self) -> &[(usize, EnvVar<'a>)] {
-        self.env.as_ref().map(|env| &*env.0).unwrap_or_default()
+        self.env.as_ref().map(Env::ours).unwrap_or_default()
     }
 
     pub(crate) fn privileged(&self) -> Option<bool> {
@@ -381,10 +400,9 @@ impl VolumeMount<'_> {
     /// read-only as well (`makeMounts` of k8s.io/kubernetes/pkg/kubelet); and what is mounted on a
     /// `Bidirectional` mount is mounted in the volume for everybody.
     pub(crate) fn may_write(&self) -> bool {
-        let is_set = |path: &Option<Text<'_>>| path.as_ref().is_some_and(|path| !path.is_empty());
         self.read_only != Some(true)
-            || is_set(&self.sub_path)
-            || is_set(&self.sub_path_expr)
-            || self.mount_propagation.as_deref() == Some("Bidirectional")
+            || self.has_sub_path
+            || self.has_sub_path_expr
+            || self.is_bidirectional
     }
 }

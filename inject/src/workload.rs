@@ -1,19 +1,20 @@
 //! The kinds that have a pod template, and what is done with them: our annotations are carried
 //! into the template, and what a pod of it would be refused for is refused at once.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
-use contract::{Key, PREFIX, Violation, rules};
+use contract::{Violations, rules, shown_names};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
     Error, Outcome, Settings,
+    annotations::Annotations,
     chosen::Creator,
     json::Json::{Map, Object, Text},
     known::{Known, Level},
     patch::token,
-    pod, text,
+    pod,
     view::{Metadata, Pod},
 };
 
@@ -63,8 +64,6 @@ pub(crate) fn find<'a>(group: &str, kind: &str, settings: &'a Settings) -> Optio
     KINDS.iter().chain(&settings.workloads).find(|it| it.group == group && it.kind == kind)
 }
 
-type Annotations<'a> = BTreeMap<text::Text<'a>, text::Text<'a>>;
-
 pub(crate) fn judge(
     kind: &Workload,
     object: &str,
@@ -78,11 +77,11 @@ pub(crate) fn judge(
         let warning = format!(
             "the {kind} has no pod template in {template}: rich.pouch annotations have no effect"
         );
-        return Ok(Outcome { warnings: vec![warning], ..Outcome::default() });
+        return Ok(Outcome { warnings: [warning].into_iter().collect(), ..Outcome::default() });
     };
     // What a controller owns is a copy of its owner: changed here, it would be made again and
     // again (a Deployment compares its template with that of its ReplicaSets).
-    if new.metadata.controller().is_some() {
+    if new.metadata.controller.is_some() {
         return Ok(Outcome::default());
     }
     let mut outcome = Outcome::default();
@@ -92,35 +91,55 @@ pub(crate) fn judge(
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
     outcome.adds_host_path = plan.adds_host_path;
-    outcome.warnings.extend(plan.warnings);
-    // An object that was there before the rule was must still be updated by its controllers.
-    let before = old.map_or_else(Vec::new, |old| {
+    outcome.warnings.append(plan.warnings);
+    let before = old.map_or_else(Violations::new, |old| {
         violations_of(&old.plan(kind, settings, known), settings, known)
     });
-    for violation in violations {
-        if before.contains(&violation) {
-            outcome.warnings.push(format!("as before, no pod can be made of this: {violation}"));
+    compare(kind, violations, &before, &mut outcome);
+    Ok(outcome)
+}
+
+/// An object that was there before the rule was must still be updated by its controllers: it is
+/// refused for what it did not break before, and warned about the rest.
+fn compare(kind: &Workload, now: Violations, before: &Violations, outcome: &mut Outcome) {
+    let unlisted = now.unlisted();
+    // Where they are so many that not all are listed, they are compared by their number: pods of
+    // it will be refused all the same.
+    let is_no_worse = unlisted > 0 && now.count() <= before.count();
+    for violation in now {
+        let was = unlisted == 0 && before.iter().any(|before| *before == violation);
+        if was || is_no_worse {
+            let warning = || format!("as before, no pod can be made of this: {violation}");
+            outcome.warnings.push(warning);
         } else {
-            outcome.violations.push(violation.under(&format!("{}.", kind.template)));
+            outcome.violations.push(|| violation.under(&format!("{}.", kind.template)));
         }
     }
-    Ok(outcome)
+    if is_no_worse {
+        outcome.warnings.push_unlisted(unlisted);
+    } else {
+        outcome.violations.push_unlisted(unlisted);
+    }
 }
 
 /// What its pods will be refused for: by us, or by Pod Security because of us. What else Pod
 /// Security has against them is not for us to judge.
-fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Vec<Violation> {
+fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Violations {
     let mut violations = plan.violations.clone();
     if let Some(level @ (Level::Baseline | Level::Restricted)) = known.namespace.enforces
         && settings.pod_security
     {
-        violations.extend(plan.made_privileged.iter().map(|index| {
-            let field = format!("spec.containers[{index}].securityContext.privileged");
-            rules::POD_SECURITY.broken_at(&field).with("level", level.name())
-        }));
+        for index in &plan.made_privileged {
+            violations.push(|| {
+                let field = format!("spec.containers[{index}].securityContext.privileged");
+                rules::POD_SECURITY.broken_at(&field).with("level", level.name())
+            });
+        }
         if plan.adds_host_path {
-            let broken = rules::POD_SECURITY_HOST_PATH.broken_at("spec.volumes");
-            violations.push(broken.with("level", level.name()));
+            violations.push(|| {
+                let broken = rules::POD_SECURITY_HOST_PATH.broken_at("spec.volumes");
+                broken.with("level", level.name())
+            });
         }
     }
     violations
@@ -176,16 +195,6 @@ impl Parsed<'_> {
     }
 }
 
-/// Our annotations of an object, but for the one that is output only.
-fn ours<'m, 'a>(
-    annotations: Option<&'m Annotations<'a>>,
-) -> impl Iterator<Item = (&'m text::Text<'a>, &'m text::Text<'a>)> {
-    annotations
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| name.starts_with(PREFIX) && **name != *Key::Status.name())
-}
-
 /// Carries our annotations from a workload into its template, in `new` and in the patch.
 ///
 /// A key that the template itself has wins. One that was carried before, which is told by its
@@ -197,36 +206,41 @@ fn carry<'a>(
     outcome: &mut Outcome,
 ) {
     let before = old.and_then(|old| old.metadata.annotations.as_ref());
-    let mut wanted = new.template.metadata.annotations.clone().unwrap_or_default();
+    let now = new.metadata.annotations.as_ref();
     let had_annotations = new.template.metadata.annotations.is_some();
-    let was = |name: &text::Text<'a>| before.and_then(|before| before.get(name));
-    for (name, value) in ours(new.metadata.annotations.as_ref()) {
+    let current = new.template.metadata.annotations.take().unwrap_or_default();
+    let mut wanted = current.clone();
+    for (name, value) in now.into_iter().flat_map(Annotations::ours) {
         let own = wanted.get(name);
-        if own.is_none() || own == was(name) {
+        if own.is_none() || own == before.and_then(|before| before.get(name)) {
             wanted.insert(name.clone(), value.clone());
         }
     }
-    for (name, value) in ours(before) {
-        let kept = new.metadata.annotations.as_ref().is_some_and(|now| now.contains_key(name));
+    // They are none of ours, and the template is refused for them.
+    wanted.unlisted += now.map_or(0, |now| now.unlisted);
+    for (name, value) in before.into_iter().flat_map(Annotations::ours) {
+        let kept = now.is_some_and(|now| now.contains(name));
         if !kept && wanted.get(name) == Some(value) {
             wanted.remove(name);
         }
     }
-    let current = new.template.metadata.annotations.take().unwrap_or_default();
-    if wanted == current {
-        new.template.metadata.annotations = had_annotations.then_some(current);
-        return;
-    }
-    let mut changed: Vec<&str> = current.keys().chain(wanted.keys()).map(|name| &**name).collect();
+    let names = current.iter().chain(wanted.iter()).map(|(name, _)| &**name);
+    let mut changed: Vec<&str> =
+        names.filter(|name| current.get(name) != wanted.get(name)).collect();
     changed.sort_unstable();
     changed.dedup();
-    changed.retain(|name| current.get(*name) != wanted.get(*name));
+    if changed.is_empty() {
+        new.template.metadata.annotations = had_annotations.then_some(wanted);
+        return;
+    }
     if old.is_some() && !kind.mutable {
-        outcome.warnings.push(format!(
-            "{} has no effect on a {} that exists: its pod template cannot change any more",
-            list(&changed),
-            kind.kind
-        ));
+        outcome.warnings.push(|| {
+            format!(
+                "{} has no effect on a {} that exists: its pod template cannot change any more",
+                shown_names(changed.iter().copied()),
+                kind.kind
+            )
+        });
         new.template.metadata.annotations = had_annotations.then_some(current);
         return;
     }
@@ -240,7 +254,7 @@ fn carry<'a>(
     } else {
         for name in &changed {
             let place = [template, "/metadata/annotations/", &token(name)];
-            match (wanted.get(*name), current.contains_key(*name)) {
+            match (wanted.get(name), current.contains(name)) {
                 (None, _) => patch.remove(&place),
                 (Some(value), true) => patch.replace(&place, Text(value)),
                 (Some(value), false) => patch.add(&place, Text(value)),
@@ -248,19 +262,14 @@ fn carry<'a>(
         }
     }
     let (carried, taken): (Vec<&str>, Vec<&str>) =
-        changed.iter().partition(|name| wanted.contains_key(**name));
+        changed.iter().partition(|name| wanted.contains(name));
     let carried_by = format!("carried from the {} into its pod template", kind.kind);
     let taken_by = format!("taken out of the pod template with the {}'s", kind.kind);
     for (names, deed) in [(carried, carried_by), (taken, taken_by)] {
         if !names.is_empty() {
             let is = if names.len() == 1 { "is" } else { "are" };
-            outcome.warnings.push(format!("{} {is} {deed}", list(&names)));
+            outcome.warnings.push(|| format!("{} {is} {deed}", shown_names(names)));
         }
     }
     new.template.metadata.annotations = Some(wanted);
-}
-
-/// One line, whatever the names are: a warning may come before their refusal.
-fn list(names: &[&str]) -> String {
-    names.join(", ").escape_debug().to_string()
 }

@@ -32,6 +32,13 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An object that says nothing of a medium.
+fn some_object() -> BoxedStrategy<Value> {
+    vec(("x-.{0,6}", anything()), 0..3)
+        .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into())
+        .boxed()
+}
+
 /// An object of fields that may each be there or not, and one that is unknown.
 fn fields(known: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let known: Vec<_> = known
@@ -152,10 +159,12 @@ fn annotations() -> impl Strategy<Value = Value> {
 }
 
 fn pod() -> impl Strategy<Value = Value> {
-    let volume = fields(vec![
-        ("name", select(vec!["data", "tmp"]).prop_map(Value::from).boxed()),
-        ("emptyDir", anything().boxed()),
-    ]);
+    let volume = (select(vec!["data", "tmp"]), fields(vec![("emptyDir", some_object())])).prop_map(
+        |(name, mut volume)| {
+            volume["name"] = name.into();
+            volume
+        },
+    );
     let spec = fields(vec![
         (
             "initContainers",

@@ -3,7 +3,7 @@
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use core::{ffi::CStr, fmt, str, time::Duration};
 
-use contract::{Key, PREFIX, Rich, Violation, parse_duration};
+use contract::{Key, PREFIX, Rich, Violations, parse_duration};
 
 use crate::Strings;
 
@@ -34,7 +34,7 @@ pub(crate) enum Error {
     Twice(&'static str),
     NotText,
     Grace(String),
-    Rules(Vec<Violation>),
+    Rules(Violations),
     NoMode,
     NoCommand,
 }

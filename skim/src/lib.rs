@@ -10,17 +10,17 @@
 #![forbid(unsafe_code)]
 
 mod escape;
+mod member;
 mod reader;
+mod reason;
 mod scan;
 
 pub use escape::escape;
+pub use reason::Reason;
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, de::DeserializeSeed};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use self::reader::Reader;
+use self::{member::Member, reader::Reader};
 
 /// Reads a value out of JSON text, which it may borrow, where all that is read of it is of the usual
 /// kind and of this type; otherwise nothing, and [`from_str`] finds out why.
@@ -58,18 +58,36 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Reads one member of the object in JSON text; nothing where it has none of that name, or where
-/// the text is `null`. What is behind the member is not looked at.
+/// the text is `null`.
+///
+/// As in everything that serde derives, a member that stands twice is an error: whoever takes the
+/// first and whoever takes the last would read two objects.
 ///
 /// # Errors
-/// serde_json's, where the text is no such object, or the member not of this type.
+/// serde_json's, where the text is no such object, has the member twice, or it is not of this type.
 pub fn member<'a, T: Deserialize<'a>>(
     text: &'a str,
     name: &str,
 ) -> Result<Option<T>, serde_json::Error> {
-    if let Ok(member) = Reader::member(text, name) {
-        return Ok(member);
+    read(text, || Member::of(name))
+}
+
+/// Reads JSON text, which the value may borrow, as the seed says. It is asked again where the text
+/// is not of the usual kind.
+///
+/// # Errors
+/// serde_json's, where the text is not JSON or not what the seed reads.
+pub fn read<'a, S: DeserializeSeed<'a>>(
+    text: &'a str,
+    seed: impl Fn() -> S,
+) -> Result<S::Value, serde_json::Error> {
+    match Reader::read_as(text, seed()) {
+        Ok(value) => Ok(value),
+        Err(_) => {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            let value = seed().deserialize(&mut reader)?;
+            reader.end()?;
+            Ok(value)
+        }
     }
-    let members: Option<BTreeMap<String, &'a RawValue>> = serde_json::from_str(text)?;
-    let member = members.as_ref().and_then(|members| members.get(name));
-    member.map(|member| serde_json::from_str(member.get())).transpose()
 }

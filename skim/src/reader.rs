@@ -1,6 +1,6 @@
 //! A serde deserializer for the usual JSON, whose only error is that something is not usual.
 
-use std::{fmt, iter};
+use std::{fmt, iter, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -49,28 +49,17 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The whole text as one value.
     pub(crate) fn read<T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+        Self::read_as(text, PhantomData)
+    }
+
+    /// The whole text as one value, read in this way.
+    pub(crate) fn read_as<S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value> {
         let mut reader = Self { text, at: 0, depth: 0 };
-        let value = T::deserialize(&mut reader)?;
+        let value = seed.deserialize(&mut reader)?;
         match reader.peek() {
             None => Ok(value),
             Some(_) => Err(Unusual),
         }
-    }
-
-    /// A member of the object that the text is; what is behind it is not looked at.
-    pub(crate) fn member<T: Deserialize<'a>>(text: &'a str, name: &str) -> Result<Option<T>> {
-        let mut reader = Self { text, at: 0, depth: 0 };
-        reader.take(b'{')?;
-        let mut members = Items { reader: &mut reader, close: b'}', is_first: true };
-        while members.advance()? {
-            let key = members.reader.plain_string().ok_or(Unusual)?;
-            members.reader.take(b':')?;
-            if key == name {
-                return T::deserialize(members.reader).map(Some);
-            }
-            members.reader.skip()?;
-        }
-        Ok(None)
     }
 
     /// The next byte that is no blank, which is not taken.
@@ -185,12 +174,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Integers; of fractions, serde_json has its own idea.
+/// Integers; what fractions are, serde_json is asked.
 fn visit_number<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value> {
     let digits = number.strip_prefix('-').unwrap_or(number);
     let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let is_canonical = !digits.starts_with('0') || number == "0";
-    if !is_integer || !is_canonical {
+    if !is_integer {
+        return visitor.visit_f64(serde_json::from_str(number).map_err(Unusual::custom)?);
+    }
+    if digits.starts_with('0') && number != "0" {
         return Err(Unusual);
     }
     if number.starts_with('-') {

@@ -57,7 +57,7 @@ impl Metrics {
             )?,
             rejections: counter(
                 "admission_rejections_total",
-                "Times that a rule was broken, by rule",
+                "Reviews in which a rule was broken, by rule",
                 &["rule"],
             )?,
             refusals: counter(
@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn the_names_are_those_that_dashboards_are_made_with() {
         let metrics = Metrics::new().unwrap();
-        let decision = Decision::Deny(vec![rules::HOST_PID.broken_at("spec.hostPID")]);
+        let decision =
+            Decision::Deny([rules::HOST_PID.broken_at("spec.hostPID")].into_iter().collect());
         metrics.answered("/mutate", "Pod", &decision);
         metrics.durations("/mutate").observe(0.000_2);
         metrics.refused(413);

@@ -140,8 +140,7 @@ impl Program {
 }
 
 fn words(line: &CommandLine) -> Result<Vec<CString>, alloc::ffi::NulError> {
-    let args = line.args().iter().map(String::as_str);
-    [line.path()].into_iter().chain(args).map(CString::new).collect()
+    [line.path()].into_iter().chain(line.args()).map(CString::new).collect()
 }
 
 /// A pipe that holds the container's state and then ends. It is small enough to fit, so a script

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot run ends")]
 
+#[path = "../cost/mod.rs"]
+mod cost;
 mod load;
 mod plot;
 mod process;
@@ -20,6 +22,7 @@ use tokio::runtime;
 use webhook::certificate::authority::Material;
 
 use self::{
+    cost::usual,
     load::{Client, Connections},
     plot::{A_SECOND, Figure, MEGABYTES, MICROSECONDS, MILLISECONDS, Promise, Unit},
     process::{Folder, Process},
@@ -30,7 +33,6 @@ const ROUNDS: usize = 12;
 const ROUND: Duration = Duration::from_secs(2);
 /// Allocators and caches settle within the first thousands of requests.
 const WARM_UP: Duration = Duration::from_secs(2);
-const SMALL: usize = 5 * 1024;
 /// The API server takes no larger object.
 const LARGE: usize = 3 * 1024 * 1024;
 const LARGE_REQUESTS: usize = 40;
@@ -98,7 +100,7 @@ async fn measure() {
     let config =
         folder.write("config.yaml", "image: registry.example/rich-pouch:1\npodSecurity: false\n");
     let client = Client::new(&material.authority, NAME);
-    let (small, large) = (review::of_a_pod(SMALL), review::of_a_pod(LARGE));
+    let [small, large] = [usual::SIZE, LARGE].map(|size| Bytes::from(usual::of_a_pod(size)));
 
     let mut webhook = Side::new(Process::webhook(&config, &chain, &key), &client).await;
     let answer = webhook.connections.ask(&small).await;
@@ -111,7 +113,7 @@ async fn measure() {
         "{ROUNDS} rounds of {} s each, {CONNECTIONS} connections, a pod of {} bytes in a review \
          of {}, an answer of {}",
         ROUND.as_secs(),
-        SMALL,
+        usual::SIZE,
         small.len(),
         answer.len()
     );

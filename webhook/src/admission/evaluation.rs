@@ -1,6 +1,6 @@
 //! From a request to a verdict.
 
-use contract::rules;
+use contract::{Listed, rules, shown};
 use inject::{Known, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
@@ -33,7 +33,7 @@ pub fn validate(request: &Request<'_>, settings: &Settings, known: &Known) -> Ve
             && outcome.violations.is_empty()
             && let Some(path) = outcome.patch.first_path()
         {
-            outcome.violations.push(rules::NOT_INJECTED.broken_at(&path));
+            outcome.violations.push(|| rules::NOT_INJECTED.broken_at(&path));
         }
         if outcome.violations.is_empty() {
             Decision::Allow
@@ -70,7 +70,8 @@ fn evaluate(
             let kind = &request.kind;
             let find = || Target::find(&kind.group, &kind.kind, settings);
             let Some(target) = target.or_else(find) else {
-                return Verdict { warnings: vec![no_effect_on(request)], ..Verdict::allow() };
+                let warnings = [no_effect_on(request)].into_iter().collect();
+                return Verdict { warnings, ..Verdict::allow() };
             };
             let old = request.old_object.map(RawValue::get);
             match inject::judge(target, object.get(), old, settings, known) {
@@ -90,32 +91,30 @@ fn evaluate(
 
 /// A pod's containers cannot change any more, and whoever labels or annotates a pod that was
 /// there before the webhook must not be kept from it.
-fn existing_pod(outcome: &Outcome, mut warnings: Vec<String>) -> Verdict {
+fn existing_pod(outcome: &Outcome, mut warnings: Listed<String>) -> Verdict {
     if !(outcome.patch.is_empty() && outcome.violations.is_empty()) {
-        warnings.push(
+        warnings.push(|| {
             "rich.pouch annotations have no effect on a pod that exists already: delete the pod \
              and create it again"
-                .to_owned(),
-        );
+                .to_owned()
+        });
     }
     Verdict { warnings, ..Verdict::allow() }
 }
 
 fn no_effect_on(request: &Request<'_>) -> String {
     // One line, whatever is sent.
-    let kind = request.kind.kind.escape_debug();
-    let name = request.display_name();
+    let (kind, name) = (shown(&request.kind.kind), shown(request.display_name()));
     format!(
-        "{kind} {}: rich.pouch annotations have no effect on a {kind}: write them on a Pod or on \
-         a workload",
-        name.escape_debug()
+        "{kind} {name}: rich.pouch annotations have no effect on a {kind}: write them on a Pod or \
+         on a workload"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission::Envelope;
+    use crate::admission::{Envelope, response};
     use serde_json::{Value, json};
 
     fn settings() -> Settings {
@@ -152,7 +151,7 @@ mod tests {
     #[test]
     fn a_broken_rule_denies_in_both() {
         for verdict in both(&json!({"object": broken_pod()})) {
-            assert_eq!(verdict.decision.rules().collect::<Vec<_>>(), ["needs-rich"]);
+            assert_eq!(verdict.decision.rules(), ["needs-rich"]);
         }
     }
 
@@ -160,7 +159,7 @@ mod tests {
     fn a_rich_pod_is_patched_and_is_refused_where_it_was_not() {
         let [mutated, validated] = both(&json!({"object": rich_pod()}));
         assert!(matches!(mutated.decision, Decision::Patch(_)), "{mutated:?}");
-        assert_eq!(validated.decision.rules().collect::<Vec<_>>(), ["not-injected"]);
+        assert_eq!(validated.decision.rules(), ["not-injected"]);
     }
 
     #[test]
@@ -184,7 +183,7 @@ mod tests {
         let deployment = json!({"metadata": {"name": "app"}, "spec": {"template": broken_pod()}});
         let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
         for verdict in both(&json!({"kind": kind, "object": deployment})) {
-            assert_eq!(verdict.decision.rules().collect::<Vec<_>>(), ["needs-rich"]);
+            assert_eq!(verdict.decision.rules(), ["needs-rich"]);
         }
     }
 
@@ -269,12 +268,74 @@ mod tests {
         let kind = json!({"group": "", "version": "v1", "kind": "Service"});
         for verdict in both(&json!({"kind": kind, "object": {"metadata": {"name": "app"}}})) {
             assert!(matches!(verdict.decision, Decision::Allow));
-            assert_eq!(verdict.warnings.len(), 1);
-            assert!(verdict.warnings[0].starts_with("Service app: rich.pouch annotations have no"));
+            let [warning] = verdict.warnings.as_slice() else { panic!("{verdict:?}") };
+            assert!(warning.starts_with("Service app: rich.pouch annotations have no"));
         }
         let kind = json!({"group": "", "version": "v1", "kind": "A\n\u{0}"});
         let [verdict, _] = both(&json!({"kind": kind, "object": {}, "name": "a\r"}));
-        assert!(verdict.warnings[0].starts_with("A\\n\\0 a\\r: "), "{verdict:?}");
+        assert!(verdict.warnings.as_slice()[0].starts_with("A\\n\\0 a\\r: "), "{verdict:?}");
+    }
+
+    /// The answers to a review, and the lengths of what the log has of them.
+    fn answers(request: &Value) -> Vec<(Value, usize)> {
+        let body = review(request);
+        let request = Envelope::read(&body).unwrap();
+        let known = Known::default();
+        let verdicts =
+            [mutate(&request, &settings(), &known), validate(&request, &settings(), &known)];
+        let answer = |verdict: &Verdict| {
+            let bytes = response(&request.uid, verdict).unwrap();
+            assert!(bytes.len() < 20_000, "{}", bytes.len());
+            (serde_json::from_slice(&bytes).unwrap(), verdict.decision.rules().join(",").len())
+        };
+        verdicts.iter().map(answer).collect()
+    }
+
+    #[test]
+    fn the_answer_is_short_whatever_is_wrong() {
+        let keys: Value = (0..100_000).map(|it| (format!("rich.pouch/{it}"), "")).collect();
+        let names = vec!["x"; 100_000].join(",");
+        let names = json!({"rich.pouch/mode": "dumb-init", "rich.pouch/containers": names});
+        let long = json!({"rich.pouch/mode": "m".repeat(1_000_000)});
+        for (annotations, first, last) in [
+            (keys, "100000 rules are broken:", "- and 99980 more"),
+            (names, "metadata.annotations[rich.pouch/containers] asks for 100000 rich", "fewer"),
+            (long, "rich.pouch/mode: not supported rich mode: mmm", "sbin-init"),
+        ] {
+            let mut pod = rich_pod();
+            pod["metadata"]["annotations"] = annotations;
+            let deployment = json!({"metadata": {"name": "app"}, "spec": {"template": pod}});
+            let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+            for request in [json!({"object": pod}), json!({"kind": kind, "object": deployment})] {
+                for (answer, logged) in answers(&request) {
+                    let status = &answer["response"]["status"];
+                    let message = status["message"].as_str().unwrap();
+                    let message = message.strip_prefix("spec.template.").unwrap_or(message);
+                    assert!(message.starts_with(first) && message.ends_with(last), "{message}");
+                    assert!(status["details"]["causes"].as_array().unwrap().len() <= 20);
+                    assert!(logged < 30, "{logged}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_quoted_at_length() {
+        let long = "\u{7f}".repeat(1_000_000);
+        for object in
+            [json!(&long), json!({"metadata": &long}), json!({"spec": {"hostPID": &long}})]
+        {
+            for (answer, _) in answers(&json!({"object": object})) {
+                assert_eq!(answer["response"]["allowed"], false);
+            }
+        }
+        let kind = json!({"group": "", "version": "v1", "kind": &long});
+        let object = json!({"metadata": {"generateName": &long}});
+        for (answer, _) in answers(&json!({"kind": kind, "object": object, "name": ""})) {
+            assert_eq!(answer["response"]["allowed"], true);
+        }
+        let body = json!({"apiVersion": &long, "kind": &long}).to_string();
+        assert!(Envelope::read(body.as_bytes()).unwrap_err().to_string().len() < 3000);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Unread<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Field {
     Uid,
@@ -45,6 +45,24 @@ enum Field {
     Other,
 }
 
+impl Field {
+    /// The name of a member that is read.
+    const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Uid => "uid",
+            Self::Kind => "kind",
+            Self::SubResource => "subResource",
+            Self::Name => "name",
+            Self::Namespace => "namespace",
+            Self::Operation => "operation",
+            Self::Object => "object",
+            Self::OldObject => "oldObject",
+            Self::DryRun => "dryRun",
+            Self::Other => return None,
+        })
+    }
+}
+
 struct Reader<'a> {
     reads_pods: bool,
     request: PhantomData<Request<'a>>,
@@ -57,10 +75,18 @@ impl<'de: 'a, 'a> Visitor<'de> for Reader<'a> {
         formatter.write_str("a request")
     }
 
-    /// As everywhere in Kubernetes, the last of several members of one name counts.
+    /// A member that stands twice is an error, as in everything that serde derives.
     fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Request<'a>, M::Error> {
         let mut request = Request::default();
-        while let Some(field) = members.next_key()? {
+        let mut seen = 0_u16;
+        while let Some(field) = members.next_key::<Field>()? {
+            if let Some(name) = field.name() {
+                let place = 1 << field as u16;
+                if seen & place != 0 {
+                    return Err(M::Error::duplicate_field(name));
+                }
+                seen |= place;
+            }
             match field {
                 Field::Uid => request.uid = members.next_value::<Text<'a>>()?.0,
                 Field::Kind => request.kind = members.next_value()?,
@@ -138,10 +164,23 @@ mod tests {
             &[KIND, create, r#""subResource":"binding""#, POD],
             &[KIND, create, r#""object":{"spec":{"containers":5}}"#],
             &[POD, KIND, create],
-            &[KIND, create, POD, update],
-            &[KIND, create, POD, deployment],
+            &[KIND, create, POD, r#""subResource":"binding""#],
         ] {
             assert!(!is_read_on_the_way(members), "{members:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused() {
+        let (create, other) = (r#""operation":"CREATE""#, r#""operation":"UPDATE""#);
+        for (members, twice) in [
+            (&[KIND, create, POD, other][..], "operation"),
+            (&[KIND, create, POD, KIND], "kind"),
+            (&[KIND, create, POD, r#""obj\u0065ct":null"#], "object"),
+            (&[KIND, create, POD, r#""uid":"1""#], "uid"),
+        ] {
+            let error = Envelope::read(body(members).as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(&format!("duplicate field `{twice}`")), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use contract::shown;
 use inject::Pod;
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
@@ -17,10 +18,10 @@ pub(super) const KIND: &str = "AdmissionReview";
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
     /// No JSON at all.
-    #[error("the body is not JSON: {0}")]
+    #[error("the body is not JSON: {}", skim::Reason(.0))]
     NotJson(#[source] serde_json::Error),
     /// JSON, but its fields are not those of a review.
-    #[error("the body is not an AdmissionReview of admission.k8s.io/v1: {0}")]
+    #[error("the body is not an AdmissionReview of admission.k8s.io/v1: {}", skim::Reason(.0))]
     NotAReview(#[source] serde_json::Error),
     /// A review in another version, or no review.
     #[error(
@@ -123,8 +124,8 @@ impl<'a> Envelope<'a> {
         };
         if (api_version.as_ref(), kind.as_ref()) != (API_VERSION, KIND) {
             return Err(EnvelopeError::AnotherKind {
-                api_version: api_version.into_owned(),
-                kind: kind.into_owned(),
+                api_version: shown(&api_version),
+                kind: shown(&kind),
             });
         }
         request.ok_or(EnvelopeError::NoRequest)

@@ -6,7 +6,7 @@ use base64::{
     Engine as _,
     engine::{Simd, general_purpose::PAD},
 };
-use contract::Violation;
+use contract::{Listed, Violation, Violations};
 use inject::{Lookup, Patch};
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct Verdict {
     /// Whether the object may be written, and how.
     pub decision: Decision,
     /// What kubectl prints in any case, a sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Listed<String>,
     /// What would have to be found out for a better verdict.
     pub lookup: Lookup,
     /// Whether the injection makes a container privileged that did not say so itself.
@@ -39,7 +39,7 @@ pub enum Decision {
     /// With these changes.
     Patch(Patch),
     /// Not at all: it breaks these rules.
-    Deny(Vec<Violation>),
+    Deny(Violations),
     /// Not at all: it is not an object of the kind that the request says.
     Unreadable(Unreadable),
 }
@@ -51,7 +51,7 @@ pub enum Unreadable {
     #[error("the request has no object")]
     NoObject,
     /// No object of Kubernetes.
-    #[error("the object's metadata cannot be read: {0}")]
+    #[error("the object's metadata cannot be read: {}", skim::Reason(.0))]
     Metadata(#[source] serde_json::Error),
     /// No object of its kind.
     #[error(transparent)]
@@ -70,13 +70,20 @@ impl Decision {
         }
     }
 
-    /// The codes of the rules that are broken.
-    pub fn rules(&self) -> impl Iterator<Item = &'static str> {
+    /// The codes of the rules that are broken, each once, as far as they are listed.
+    #[must_use]
+    pub fn rules(&self) -> Vec<&'static str> {
         let violations = match self {
             Self::Deny(violations) => violations.as_slice(),
             _ => &[],
         };
-        violations.iter().map(|violation| violation.rule.code)
+        let mut codes = Vec::new();
+        for violation in violations {
+            if !codes.contains(&violation.rule.code) {
+                codes.push(violation.rule.code);
+            }
+        }
+        codes
     }
 }
 
@@ -90,7 +97,7 @@ impl Verdict {
 
 impl From<Decision> for Verdict {
     fn from(decision: Decision) -> Self {
-        Self { decision, warnings: Vec::new(), lookup: Lookup::default(), adds_privilege: false }
+        Self { decision, warnings: Listed::new(), lookup: Lookup::default(), adds_privilege: false }
     }
 }
 
@@ -111,7 +118,8 @@ pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Err
         Decision::Patch(patch) => Some(patch.as_str()),
         _ => None,
     };
-    let warnings = &verdict.warnings;
+    let more = verdict.warnings.and_more();
+    let warnings = verdict.warnings.iter().map(String::as_str).chain(more.as_deref()).collect();
     let response = Response { uid, allowed: status.is_none(), warnings, status };
     let review = Review { api_version: API_VERSION, kind: KIND, response };
     let mut answer = Vec::with_capacity(ROOM + patch.map_or(0, base64_length));
@@ -153,8 +161,8 @@ struct Review<'a> {
 struct Response<'a> {
     uid: &'a str,
     allowed: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
 }
@@ -184,24 +192,30 @@ struct Cause<'a> {
     field: &'a str,
 }
 
+impl<'a> Cause<'a> {
+    fn of(violation: &'a Violation) -> Self {
+        let message = violation.to_string();
+        Self { reason: violation.rule.code, message, field: &violation.field }
+    }
+}
+
 impl<'a> Status<'a> {
-    fn denied(violations: &'a [Violation]) -> Self {
-        let message = match violations {
-            [one] => one.to_string(),
-            all => {
-                all.iter().fold(format!("{} rules are broken:", all.len()), |text, violation| {
-                    format!("{text}\n- {violation}")
-                })
+    fn denied(violations: &'a Violations) -> Self {
+        let causes: Vec<Cause<'_>> = violations.iter().map(Cause::of).collect();
+        let message = match &causes[..] {
+            [one] if violations.count() == 1 => one.message.clone(),
+            listed => {
+                let head = format!("{} rules are broken:", violations.count());
+                let listed = listed.iter().map(|cause| &cause.message);
+                let lines =
+                    listed.chain(violations.and_more().as_ref()).fold(head, |mut text, line| {
+                        text.push_str("\n- ");
+                        text.push_str(line);
+                        text
+                    });
+                lines
             }
         };
-        let causes = violations
-            .iter()
-            .map(|violation| Cause {
-                reason: violation.rule.code,
-                message: violation.to_string(),
-                field: &violation.field,
-            })
-            .collect();
         Self { code: 400, message, details: Some(Details { causes }) }
     }
 
@@ -217,7 +231,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn answer(decision: Decision) -> Value {
-        let verdict = Verdict { warnings: vec!["mind this".into()], ..decision.into() };
+        let warnings = ["mind this".to_owned()].into_iter().collect();
+        let verdict = Verdict { warnings, ..decision.into() };
         serde_json::from_slice(&response("7", &verdict).unwrap()).unwrap()
     }
 
@@ -241,7 +256,7 @@ mod tests {
     fn one_violation_is_its_sentence_and_warnings_are_kept() {
         let violation = rules::HOST_PID.broken_at("spec.hostPID");
         let sentence = violation.to_string();
-        let answer = answer(Decision::Deny(vec![violation]));
+        let answer = answer(Decision::Deny([violation].into_iter().collect()));
         assert_eq!(answer["response"]["allowed"], false);
         assert_eq!(answer["response"]["warnings"], json!(["mind this"]));
         assert_eq!(
@@ -253,10 +268,9 @@ mod tests {
 
     #[test]
     fn several_violations_are_counted_and_listed() {
-        let answer = answer(Decision::Deny(vec![
-            rules::HOST_PID.broken_at("spec.hostPID"),
-            rules::WINDOWS.broken_at("spec.os.name"),
-        ]));
+        let violations =
+            [rules::HOST_PID.broken_at("spec.hostPID"), rules::WINDOWS.broken_at("spec.os.name")];
+        let answer = answer(Decision::Deny(violations.into_iter().collect()));
         let message = answer["response"]["status"]["message"].as_str().unwrap();
         let lines: Vec<_> = message.lines().collect();
         assert_eq!(lines.len(), 3, "{message}");

@@ -198,7 +198,7 @@ fn log(
         operation = short(&request.operation),
         dry_run = request.dry_run,
         decision = decision.name(),
-        rules = decision.rules().collect::<Vec<_>>().join(","),
+        rules = decision.rules().join(","),
         seconds = duration.as_secs_f64(),
         "answered"
     );

@@ -1,0 +1,68 @@
+//! What an object may hold, and how much is said about it.
+//!
+//! Everybody in a namespace may write an object, and everybody else waits while it is judged. So
+//! what the judgement costs must follow from the object's size alone: a list whose elements take
+//! many times their text is bounded before memory is taken for it, and what is said is bounded
+//! whatever is wrong. `fuzz/targets/cost.rs` measures it.
+//!
+//! Kubernetes itself bounds hardly any of these lists. What bounds them there is etcd, which takes
+//! 1.5 MiB for an object (`--max-request-bytes`), and the API server, which takes 3 MiB for a
+//! request (`MaxRequestBodyBytes` of k8s.io/apiserver). No pod that a kubelet could run comes near
+//! the numbers here.
+
+/// How many violations or warnings of an object are put into words. The others are counted.
+pub const LISTED: usize = 20;
+
+/// How many names a sentence lists. The others are counted.
+pub const NAMES: usize = 10;
+
+/// How many characters of a user's value a sentence shows.
+pub const SHOWN: usize = 120;
+
+/// How many Secrets of a pod are asked for when its images are looked up.
+pub const SECRETS_ASKED: usize = 16;
+
+/// How long a list in an object may be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The list, as a sentence calls it.
+    pub list: &'static str,
+    /// The number of elements that it may have.
+    pub most: usize,
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $list:literal, $most:literal;)*) => {
+        $($(#[$doc])* pub static $name: Limit = Limit { list: $list, most: $most };)*
+
+        /// Every limit of a list.
+        pub static ALL: &[&Limit] = &[$(&$name),*];
+    };
+}
+
+limits! {
+    /// The containers of a pod, and apart from them its init containers; also the names in
+    /// `rich.pouch/containers`.
+    CONTAINERS: "containers", 128;
+    /// The containers of a pod that become rich: each of them is a machine, and the patch has the
+    /// initscript once for each.
+    RICH_CONTAINERS: "rich containers", 8;
+    /// The volumes of a pod.
+    VOLUMES: "volumes", 1000;
+    /// The mounts of a container.
+    VOLUME_MOUNTS: "volumeMounts", 1000;
+    /// The block devices of a container.
+    VOLUME_DEVICES: "volumeDevices", 1000;
+    /// The words of a container's `command` or `args`, or of the command of its preStop.
+    WORDS: "words of a command", 10000;
+    /// The variables of a container that have one of the names that the injection sets.
+    VARIABLES: "variables named rich_mode or rich_mode_launch_manner", 16;
+    /// The owners of an object.
+    OWNERS: "ownerReferences", 256;
+    /// The Secrets that a pod names for pulling its images.
+    PULL_SECRETS: "imagePullSecrets", 256;
+    /// What the required node affinity says of the architecture, in all its terms.
+    REQUIREMENTS: "expressions about kubernetes.io/arch", 32;
+    /// The architectures that such an expression names.
+    ARCHITECTURES: "values of kubernetes.io/arch", 32;
+}
