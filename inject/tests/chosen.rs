@@ -185,7 +185,7 @@ fn a_template_that_has_a_stranger_first_can_still_be_scaled() {
     let old = deployment(&["app"], &["proxy", "app"]);
     let outcome = judge_workload("apps", "Deployment", &old, Some(&old));
     assert_eq!(codes(&outcome), [""; 0]);
-    assert_eq!(outcome.warnings.len(), 1, "{:?}", outcome.warnings);
+    assert_eq!(outcome.warnings.count(), 1, "{:?}", outcome.warnings);
 }
 
 #[test]

@@ -144,7 +144,7 @@ async fn answer(stream: &mut TcpStream) -> (String, String) {
                 return (head.to_owned(), body.to_owned());
             }
         }
-        let mut buffer = [0; 16 * KIB];
+        let mut buffer = [0; KIB];
         let count = stream.read(&mut buffer).await.unwrap();
         assert!(count > 0, "closed after {answer:?}");
         answer.push_str(std::str::from_utf8(&buffer[..count]).unwrap());

@@ -230,8 +230,8 @@ mod tests {
         newest.place.answers();
         assert!(places.take().is_none());
         newest.place.has_answered(false);
-        let last = Client::new(&places);
-        let clients = clients.into_iter().chain([new, newer, newest, last]).collect();
+        let again = Client::new(&places);
+        let clients = clients.into_iter().chain([new, newer, newest, again]).collect();
         let lost = which_have_lost(clients).await;
         assert_eq!(lost, [false, true, true, true, false, true, false]);
     }
