@@ -41,7 +41,7 @@ impl Json<'_> {
             Self::Words(ours, theirs) => {
                 let theirs = theirs.iter().map(|word| &**word);
                 let words = ours.iter().map(|word| &**word).chain(theirs);
-                list(text, *b"[]", words, |text, word| string(text, word));
+                list(text, *b"[]", words, string);
             }
             Self::List(values) => list(text, *b"[]", values, |text, value| value.write(text)),
             Self::Fixed(value) => fixed(text, value),

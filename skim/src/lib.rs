@@ -18,6 +18,8 @@ mod scan;
 pub use escape::escape;
 pub use reason::Reason;
 
+use std::marker::PhantomData;
+
 use serde::{Deserialize, de::DeserializeSeed};
 
 use self::{member::Member, reader::Reader};
@@ -34,10 +36,7 @@ pub fn usual<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
 /// # Errors
 /// serde_json's, where the text is not JSON or not of this type.
 pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
-    match Reader::read(text) {
-        Ok(value) => Ok(value),
-        Err(_) => serde_json::from_str(text),
-    }
+    read(text, || PhantomData)
 }
 
 /// Reads a value out of JSON text in UTF-8, which it may borrow.
@@ -81,13 +80,11 @@ pub fn read<'a, S: DeserializeSeed<'a>>(
     text: &'a str,
     seed: impl Fn() -> S,
 ) -> Result<S::Value, serde_json::Error> {
-    match Reader::read_as(text, seed()) {
-        Ok(value) => Ok(value),
-        Err(_) => {
-            let mut reader = serde_json::Deserializer::from_str(text);
-            let value = seed().deserialize(&mut reader)?;
-            reader.end()?;
-            Ok(value)
-        }
+    if let Ok(value) = Reader::read_as(text, seed()) {
+        return Ok(value);
     }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = seed().deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
 }

@@ -204,17 +204,7 @@ impl<'a> Status<'a> {
         let causes: Vec<Cause<'_>> = violations.iter().map(Cause::of).collect();
         let message = match &causes[..] {
             [one] if violations.count() == 1 => one.message.clone(),
-            listed => {
-                let head = format!("{} rules are broken:", violations.count());
-                let listed = listed.iter().map(|cause| &cause.message);
-                let lines =
-                    listed.chain(violations.and_more().as_ref()).fold(head, |mut text, line| {
-                        text.push_str("\n- ");
-                        text.push_str(line);
-                        text
-                    });
-                lines
-            }
+            _ => sentences(violations, &causes),
         };
         Self { code: 400, message, details: Some(Details { causes }) }
     }
@@ -222,6 +212,17 @@ impl<'a> Status<'a> {
     fn unreadable(reason: &Unreadable) -> Self {
         Self { code: 400, message: reason.to_string(), details: None }
     }
+}
+
+/// How many rules are broken, and a line for each that is listed.
+fn sentences(violations: &Violations, causes: &[Cause<'_>]) -> String {
+    let more = violations.and_more();
+    let mut text = format!("{} rules are broken:", violations.count());
+    for line in causes.iter().map(|cause| &*cause.message).chain(more.as_deref()) {
+        text.push_str("\n- ");
+        text.push_str(line);
+    }
+    text
 }
 
 #[cfg(test)]

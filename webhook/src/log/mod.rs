@@ -10,7 +10,6 @@ use self::line::Line;
 use crate::arguments::{LogArguments, LogFormat};
 
 /// Begins to log, until the guard is dropped.
-#[must_use]
 pub fn start(arguments: &LogArguments) -> WorkerGuard {
     let (output, guard) = output::start();
     // Other crates' lines may hold what must not be logged, and failures of theirs that matter
