@@ -130,7 +130,7 @@ mod tests {
     async fn the_kubelet_is_answered_beside_hundreds_of_idle_connections_and_keeps_none() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Arc::new(Status::new().unwrap())));
+        tokio::spawn(serve(listener, Arc::new(Status::new(false).unwrap())));
         let mut idle = Vec::new();
         for _ in 0..4 * CONNECTIONS {
             idle.push(TcpStream::connect(address).await.unwrap());
