@@ -6,13 +6,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot run ends")]
 
-#[path = "../cost/mod.rs"]
-mod cost;
 mod load;
 mod plot;
 mod process;
 mod reference;
 mod review;
+#[path = "../cost/usual.rs"]
+mod usual;
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,6 @@ use tokio::runtime;
 use webhook::certificate::authority::Material;
 
 use self::{
-    cost::usual,
     load::{Client, Connections},
     plot::{A_SECOND, Figure, MEGABYTES, MICROSECONDS, MILLISECONDS, Promise, Unit},
     process::{Folder, Process},
