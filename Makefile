@@ -42,7 +42,7 @@ e2e-v2: ## those that are about the node, on one with control groups of version 
 advisories: ## known vulnerabilities of the dependencies; needs the internet: the database is on GitHub
 	.ci/deny advisories
 
-fuzz: ## what the webhook reads from anybody, ten minutes each target
+fuzz: ## what the webhook reads from anybody and what it costs, ten minutes each target
 	fuzz/run
 
 soak: ## ten thousand orphans a minute for five minutes, on the test cluster, which must be up

@@ -13,13 +13,25 @@ const HEAD: &str = "\
 
 What is refused at `kubectl apply`, and in what words. All that an object breaks is said at once,
 one sentence each, in the webhook, in `kubectl rich-pouch inject` and, as far as it concerns the
-container, in `rich run`. The name of a rule is the label `rule` in the webhook's metrics. In a
-sentence `{field}` is the path of the field in the object, the other names are values.
+container, in `rich run`; of more than 20 sentences, the first 20 and how many there are. The name
+of a rule is the label `rule` in the webhook's metrics. In a sentence `{field}` is the path of the
+field in the object, the other names are values.
 
-This page is made from `contract/src/rules.rs`; a test sees that it is current.
+This page is made from `contract/src/rules.rs` and `contract/src/limits.rs`; a test sees that it is
+current.
 
 | rule | sentence | example |
 |---|---|---|
+";
+
+const LIMITS: &str = "
+## Limits
+
+What a judgement costs must follow from the size of the object. An object in which a list is longer
+is refused: `the Pod cannot be read: it has 129 containers, and no more than 128 are taken`.
+
+| list | most |
+|---|---|
 ";
 
 fn page() -> String {
@@ -28,6 +40,10 @@ fn page() -> String {
         let cell = |text: &str| text.replace('|', "\\|");
         writeln!(page, "| {} | {} | `{}` |", rule.code, cell(rule.message), cell(rule.example))
             .unwrap();
+    }
+    page.push_str(LIMITS);
+    for limit in contract::limits::ALL {
+        writeln!(page, "| {} | {} |", limit.list, limit.most).unwrap();
     }
     page
 }

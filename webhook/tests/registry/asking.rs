@@ -112,7 +112,7 @@ fn lookup(spec: &Value) -> Lookup {
     let annotations = json!({"rich.pouch/mode": "dumb-init", "rich.pouch/containers": "*"});
     let pod = json!({"metadata": {"annotations": annotations}, "spec": spec}).to_string();
     let settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
-    let known = Known::default();
+    let known = Known { as_written: true, ..Known::default() };
     inject::judge(Target::Pod, &pod, None, &settings, &known).unwrap().lookup
 }
 
