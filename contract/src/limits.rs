@@ -22,6 +22,10 @@ pub const SHOWN: usize = 120;
 /// How many Secrets of a pod are asked for when its images are looked up.
 pub const SECRETS_ASKED: usize = 16;
 
+/// How many bytes the annotations may add to the commands of several containers together. Each of
+/// them has the initscript, so that one byte of an annotation would be many of the patch.
+pub const REPEATED: usize = 2 * 1024;
+
 /// How long a list in an object may be.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -46,7 +50,7 @@ limits! {
     CONTAINERS: "containers", 128;
     /// The containers of a pod that become rich: each of them is a machine, and the patch has the
     /// initscript once for each.
-    RICH_CONTAINERS: "rich containers", 8;
+    RICH_CONTAINERS: "rich containers", 4;
     /// The volumes of a pod.
     VOLUMES: "volumes", 1000;
     /// The mounts of a container.

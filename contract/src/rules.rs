@@ -64,6 +64,10 @@ rules! {
     TOO_MANY_RICH: "too-many-rich",
         "{field} asks for {count} rich containers, and no more than {most} are taken: name fewer",
         "rich.pouch/mode: dumb-init, rich.pouch/containers: \"*\", and a pod of 9 containers";
+    /// A long initscript, many times.
+    REPEATED_TOO_OFTEN: "repeated-too-often",
+        "{field}: what the annotations say is {bytes} bytes long in each of {count} rich containers, and several have no more than {most} together: put it into a script of the image, or name fewer containers",
+        "rich.pouch/mode: dumb-init, rich.pouch/containers: \"*\", rich.pouch/initcmd of 2000 characters, and a pod of 2 containers";
     /// An init that boots the image must be privileged.
     NEEDS_PRIVILEGED: "needs-privileged",
         "{field} is false: must using privileged mode when create {mode} rich container; take it out, or set rich.pouch/mode to dumb-init",

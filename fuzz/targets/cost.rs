@@ -8,12 +8,14 @@
 #[path = "../../webhook/benches/cost/mod.rs"]
 mod cost;
 
+use std::alloc::System;
+
 use cost::{measure, usual};
 use libfuzzer_sys::fuzz_target;
-use peak_alloc::PeakAlloc;
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc};
 
 #[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+static ALLOCATOR: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How often a review must have cost too much, each time beside the usual pod: the machine is
 /// others' as well.
@@ -27,13 +29,6 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn is_cheap(review: &[u8]) {
-    if std::env::var_os("COST_PRINT").is_some() {
-        let usual = measure::least(21, usual::review_of_the_usual_pod().as_bytes());
-        let taken = measure::least(5, review);
-        let allowed = usual.allowed(review.len());
-        eprintln!("COST {:8} mem {:5.2} time {:5.2} | {taken:?} {usual:?}", review.len(), taken.memory as f64 / allowed.memory as f64, taken.time.as_secs_f64() / allowed.time.as_secs_f64());
-        return;
-    }
     let mut repeats = 0;
     loop {
         let usual = measure::least(LEAST_OF, usual::review_of_the_usual_pod().as_bytes());

@@ -82,7 +82,24 @@ pub(crate) fn choose(pod: &Pod, rich: &Rich, creator: Creator<'_>) -> (Vec<usize
         });
         chosen.truncate(most);
     }
+    if chosen.len() > 1 {
+        is_short_enough(rich, chosen.len(), &mut violations);
+    }
     (chosen, violations)
+}
+
+/// Each of several containers has the flags in its command.
+fn is_short_enough(rich: &Rich, count: usize, violations: &mut Violations) {
+    let bytes: usize = rich.flags().iter().map(String::len).sum();
+    if bytes * count > limits::REPEATED {
+        violations.push(|| {
+            rules::REPEATED_TOO_OFTEN
+                .broken_at("metadata.annotations")
+                .with("bytes", bytes)
+                .with("count", count)
+                .with("most", limits::REPEATED)
+        });
+    }
 }
 
 /// What becomes rich where no container is named, as far as that can be told.

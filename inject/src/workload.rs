@@ -86,15 +86,16 @@ pub(crate) fn judge(
     }
     let mut outcome = Outcome::default();
     carry(kind, old.as_ref(), &mut new, &mut outcome);
+    // One after the other: each plan has a patch of its own, which nobody wants here.
+    let before = old.map_or_else(Violations::new, |old| {
+        violations_of(&old.plan(kind, settings, known), settings, known)
+    });
     let plan = new.plan(kind, settings, known);
     let violations = violations_of(&plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
     outcome.adds_host_path = plan.adds_host_path;
     outcome.warnings.append(plan.warnings);
-    let before = old.map_or_else(Violations::new, |old| {
-        violations_of(&old.plan(kind, settings, known), settings, known)
-    });
     compare(kind, violations, &before, &mut outcome);
     Ok(outcome)
 }

@@ -79,11 +79,26 @@ fn no_more_than_so_many_containers_of_a_pod_become_rich() {
     assert_eq!(
         outcome.violations[0].to_string(),
         "metadata.annotations[rich.pouch/containers] asks for 100 rich containers, and no more \
-         than 8 are taken: name fewer"
+         than 4 are taken: name fewer"
     );
     // The others are not even looked at.
     assert_eq!(outcome.violations.count(), 1 + most);
     assert_eq!(outcome.lookup.images.len(), 1);
+}
+
+#[test]
+fn a_long_initscript_is_taken_once_and_not_many_times() {
+    let pod = |containers: usize| {
+        let mut pod = all_rich(containers);
+        for container in pod["spec"]["containers"].as_array_mut().unwrap() {
+            container["command"] = json!(["a"]);
+        }
+        let long = "a".repeat(limits::REPEATED);
+        pod["metadata"]["annotations"]["rich.pouch/initcmd"] = long.into();
+        pod
+    };
+    assert_eq!(codes(&judge(&pod(1))), [""; 0]);
+    assert_eq!(codes(&judge(&pod(2))), ["repeated-too-often"]);
 }
 
 #[test]

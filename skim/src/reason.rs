@@ -1,6 +1,6 @@
 //! Why text is not what was asked for, in one sentence.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// How many characters are shown of an error of serde_json, which quotes a string as a whole.
 const SHOWN: usize = 300;
@@ -11,14 +11,29 @@ pub struct Reason<'e>(pub &'e serde_json::Error);
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(error) = self;
-        let text = error.to_string();
-        match text.char_indices().nth(SHOWN) {
-            None => formatter.write_str(&text),
-            Some((end, _)) => {
-                let (line, column) = (error.line(), error.column());
-                write!(formatter, "{}… at line {line} column {column}", &text[..end])
-            }
+        let mut shown = Beginning { room: SHOWN, formatter };
+        if write!(shown, "{error}").is_ok() {
+            return Ok(());
         }
+        write!(formatter, "… at line {} column {}", error.line(), error.column())
+    }
+}
+
+/// Writes the beginning of a text, and fails where there is more of it.
+struct Beginning<'a, 'f> {
+    room: usize,
+    formatter: &'a mut fmt::Formatter<'f>,
+}
+
+impl Write for Beginning<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.char_indices().nth(self.room);
+        let Some((end, _)) = end else {
+            self.room -= text.chars().count();
+            return self.formatter.write_str(text);
+        };
+        self.formatter.write_str(&text[..end])?;
+        Err(fmt::Error)
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod cost;
 
-use peak_alloc::PeakAlloc;
+use std::alloc::System;
+
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc};
 
 use cost::{measure, usual};
 
 #[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+static ALLOCATOR: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The usual pod's review and the others are so often asked for each figure.
 const TIMES: usize = 15;

@@ -4,12 +4,14 @@
 #[path = "../benches/cost/mod.rs"]
 mod cost;
 
-use peak_alloc::PeakAlloc;
+use std::alloc::System;
+
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc};
 
 use cost::{measure, usual};
 
 #[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+static ALLOCATOR: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Alone in its file: what another test takes at the same time would be counted.
 #[test]

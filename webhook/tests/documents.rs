@@ -13,9 +13,11 @@ mod daemon;
 #[path = "registry/server.rs"]
 mod server;
 
+use std::alloc::System;
+
 use axum::response::IntoResponse as _;
 use hyper::body::Bytes;
-use peak_alloc::PeakAlloc;
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
@@ -25,7 +27,7 @@ use crate::{
 };
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+static MEMORY: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MIB: usize = 1024 * 1024;
 
@@ -73,10 +75,9 @@ async fn what_a_document_costs_depends_on_its_size_and_not_on_what_is_in_it() {
         let start = manifest.get(..20).unwrap().to_owned();
         let registry = registry(manifest, configuration).await;
         let asking = Asking::of(&registry.address);
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
+        MEMORY.reset_peak_memory();
         let answer = asking.image(&name(registry.address, "app:1")).await;
-        let most = MEMORY.peak_usage().saturating_sub(before);
+        let most = MEMORY.get_peak_memory();
         assert_eq!(answer.is_ok(), is_image, "{start}: {answer:?}");
         assert!(most < 6 * MIB, "{start}: {} KiB", most / 1024);
     }

@@ -3,7 +3,7 @@
 use std::{hint::black_box, sync::LazyLock, time::Duration};
 
 use inject::{Entrypoint, Known, Level, Namespace, Settings};
-use peak_alloc::PeakAlloc;
+use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAllocTrait as _};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use webhook::admission::{Envelope, Request, Verdict, mutate, response, validate};
@@ -46,12 +46,11 @@ pub(crate) fn least(times: usize, body: &[u8]) -> Cost {
 }
 
 fn once(body: &[u8]) -> Cost {
-    let before = PeakAlloc.current_usage();
-    PeakAlloc.reset_peak_usage();
+    INSTRUMENTED_SYSTEM.reset_peak_memory();
     let start = clock();
     answers(body);
-    let time = clock() - start;
-    let memory = body.len() + PeakAlloc.peak_usage() - before;
+    let time = clock().saturating_sub(start);
+    let memory = body.len() + INSTRUMENTED_SYSTEM.get_peak_memory();
     Cost { size: body.len(), time, memory }
 }
 

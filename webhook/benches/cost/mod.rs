@@ -1,7 +1,7 @@
 //! What a review costs in processor time and memory, from its bytes to those of its answer.
 //!
 //! The benchmark, a test and the fuzz target `cost` share it; who uses it has
-//! `peak_alloc::PeakAlloc` as its global allocator.
+//! `peakmem_alloc::INSTRUMENTED_SYSTEM` as its global allocator.
 #![allow(dead_code, reason = "each of them uses its own part")]
 
 pub(crate) mod expand;

@@ -1,4 +1,5 @@
 //! The question, as an API server asks it.
+#![allow(dead_code, reason = "each benchmark uses its own part")]
 
 use std::sync::LazyLock;
 

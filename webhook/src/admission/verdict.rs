@@ -1,6 +1,6 @@
 //! The verdict on a request, and the review that tells it to the API server.
 
-use std::sync::LazyLock;
+use std::{fmt, sync::LazyLock};
 
 use base64::{
     Engine as _,
@@ -8,7 +8,7 @@ use base64::{
 };
 use contract::{Listed, Violation, Violations};
 use inject::{Lookup, Patch};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::review::{API_VERSION, KIND};
 
@@ -17,6 +17,8 @@ static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
 /// What most answers need beside the patch.
 const ROOM: usize = 512;
+/// Two quotes, a comma, and what must be escaped in one of ours.
+const ROOM_OF_A_WARNING: usize = 16;
 
 /// What is answered to a request.
 #[derive(Debug)]
@@ -122,7 +124,8 @@ pub fn response(uid: &str, verdict: &Verdict) -> Result<Vec<u8>, serde_json::Err
     let warnings = verdict.warnings.iter().map(String::as_str).chain(more.as_deref()).collect();
     let response = Response { uid, allowed: status.is_none(), warnings, status };
     let review = Review { api_version: API_VERSION, kind: KIND, response };
-    let mut answer = Vec::with_capacity(ROOM + patch.map_or(0, base64_length));
+    let said: usize = review.response.warnings.iter().map(|it| it.len() + ROOM_OF_A_WARNING).sum();
+    let mut answer = Vec::with_capacity(ROOM + said + patch.map_or(0, base64_length));
     serde_json::to_writer(&mut answer, &review)?;
     if let Some(patch) = patch {
         append(&mut answer, patch);
@@ -175,54 +178,72 @@ struct Response<'a> {
 #[derive(Serialize)]
 struct Status<'a> {
     code: u16,
-    message: String,
+    message: Message<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details<'a>>,
 }
 
 #[derive(Serialize)]
 struct Details<'a> {
-    causes: Vec<Cause<'a>>,
+    #[serde(serialize_with = "causes")]
+    causes: &'a Violations,
 }
 
 #[derive(Serialize)]
 struct Cause<'a> {
     reason: &'static str,
-    message: String,
+    message: Message<'a>,
     field: &'a str,
 }
 
-impl<'a> Cause<'a> {
-    fn of(violation: &'a Violation) -> Self {
-        let message = violation.to_string();
-        Self { reason: violation.rule.code, message, field: &violation.field }
+/// A text that is written where it is sent, and kept nowhere before: a refusal has each sentence
+/// twice, and may have many.
+enum Message<'a> {
+    All(&'a Violations),
+    One(&'a Violation),
+    Unreadable(&'a Unreadable),
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(reason) => reason.fmt(formatter),
+            Self::One(violation) => violation.fmt(formatter),
+            Self::All(all) => match all.as_slice() {
+                [one] if all.count() == 1 => one.fmt(formatter),
+                listed => {
+                    write!(formatter, "{} rules are broken:", all.count())?;
+                    listed.iter().try_for_each(|one| write!(formatter, "\n- {one}"))?;
+                    all.and_more().map_or(Ok(()), |more| write!(formatter, "\n- {more}"))
+                }
+            },
+        }
     }
+}
+
+impl Serialize for Message<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn causes<S: Serializer>(violations: &Violations, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(violations.iter().map(|violation| Cause {
+        reason: violation.rule.code,
+        message: Message::One(violation),
+        field: &violation.field,
+    }))
 }
 
 impl<'a> Status<'a> {
     fn denied(violations: &'a Violations) -> Self {
-        let causes: Vec<Cause<'_>> = violations.iter().map(Cause::of).collect();
-        let message = match &causes[..] {
-            [one] if violations.count() == 1 => one.message.clone(),
-            _ => sentences(violations, &causes),
-        };
-        Self { code: 400, message, details: Some(Details { causes }) }
+        let details = Some(Details { causes: violations });
+        Self { code: 400, message: Message::All(violations), details }
     }
 
-    fn unreadable(reason: &Unreadable) -> Self {
-        Self { code: 400, message: reason.to_string(), details: None }
+    fn unreadable(reason: &'a Unreadable) -> Self {
+        Self { code: 400, message: Message::Unreadable(reason), details: None }
     }
-}
-
-/// How many rules are broken, and a line for each that is listed.
-fn sentences(violations: &Violations, causes: &[Cause<'_>]) -> String {
-    let more = violations.and_more();
-    let mut text = format!("{} rules are broken:", violations.count());
-    for line in causes.iter().map(|cause| &*cause.message).chain(more.as_deref()) {
-        text.push_str("\n- ");
-        text.push_str(line);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -107,8 +107,21 @@ impl Asking {
     }
 }
 
-/// What the injection asks for a pod with this spec.
+/// What the injection asks for pods with this spec that have one of its containers each: it lets
+/// few containers of one pod become rich.
 fn lookup(spec: &Value) -> Lookup {
+    let containers = spec["containers"].as_array().unwrap().iter();
+    let mut lookups = containers.map(|container| {
+        let mut alone = spec.clone();
+        alone["containers"] = json!([container]);
+        lookup_of_one(&alone)
+    });
+    let mut lookup = lookups.next().unwrap();
+    lookup.images.extend(lookups.flat_map(|it| it.images));
+    lookup
+}
+
+fn lookup_of_one(spec: &Value) -> Lookup {
     let annotations = json!({"rich.pouch/mode": "dumb-init", "rich.pouch/containers": "*"});
     let pod = json!({"metadata": {"annotations": annotations}, "spec": spec}).to_string();
     let settings = serde_json::from_value(json!({"image": "rich-pouch:1"})).unwrap();
