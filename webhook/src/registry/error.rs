@@ -14,9 +14,6 @@ pub enum Error {
     /// A registry that the administrator does not list.
     #[error("the administrator has not listed its registry {0} (entrypoints.registries)")]
     NotListed(String),
-    /// More images than are looked up for one pod.
-    #[error("the pod has more than {0} images without a command")]
-    TooMany(usize),
     /// Nobody was asked, as there was no place.
     #[error("too many look-ups at {0} are under way; try again")]
     Busy(String),
@@ -174,11 +171,10 @@ mod tests {
         ]
     }
 
-    fn others() -> [Error; 10] {
+    fn others() -> [Error; 9] {
         [
             Error::Name,
             Error::NotListed(host()),
-            Error::TooMany(32),
             Error::Busy(host()),
             Error::NotProvided(host()),
             Error::Elsewhere(host()),

@@ -38,7 +38,7 @@ use tokio::{
 };
 
 use self::{
-    cache::{Answer, Known},
+    cache::{Answer, Known, Question},
     credentials::{Credentials, DockerConfig},
     error::Fault,
     place::Place,
@@ -51,9 +51,6 @@ pub use self::{
     settings::{Settings, Source},
 };
 use crate::metrics::Metrics;
-
-/// Images that are looked up for one pod: more than any pod has that leaves their commands out.
-const IMAGES: usize = 32;
 
 /// Knows what images run.
 pub struct Registry {
@@ -114,9 +111,6 @@ impl Registry {
         lookup: &Lookup,
     ) -> Result<Vec<Result<(Place, Option<Credentials>), Error>>, Error> {
         let Settings { registries, docker_config_file, .. } = &self.shared.settings;
-        if lookup.images.len() > IMAGES {
-            return Err(Error::TooMany(IMAGES));
-        }
         let place = |image: &Image| Ok((Place::of(&image.name, registries)?, None));
         let mut places: Vec<_> = lookup.images.iter().map(place).collect();
         let is_any_listed = places.iter().any(Result::is_ok);
@@ -151,41 +145,51 @@ impl Registry {
         credentials: Option<Credentials>,
         until: Instant,
     ) -> Answer {
-        let Shared { settings, metrics, known, room, .. } = &*self.shared;
+        let Shared { settings, metrics, known, .. } = &*self.shared;
         let start = Instant::now();
         // A registry that was not asked for at least this long is not said to be late.
         let patience = until - settings.timeout() / 3;
         let shared = Arc::clone(&self.shared);
         let search = Search::new(shared, namespace, place.clone(), credentials, patience);
         let question = search.question(&image.architectures);
-        let (answer, outcome) = if let Some(answer) = known.answers.get(&question).await {
-            let outcome = if answer.is_ok() { "known" } else { "failed-before" };
-            (answer, outcome)
-        } else if let Some(turn) = room.enter(namespace) {
-            // A task of its own: those who wait for its answer get it also if this request is given
-            // up. (moka hands the look-up to the next of them then, but panics at the 200th.)
-            let architectures = image.architectures.clone();
-            let look_up = task::spawn(async move {
-                let _turn = turn;
-                let answer = search.answer(&question, &architectures, until).await;
-                (answer, search.has_asked())
-            });
-            match timeout_at(until, look_up).await {
-                Ok(Ok((Ok(entrypoint), has_asked))) => {
-                    (Ok(entrypoint), if has_asked { "asked" } else { "known" })
-                }
-                Ok(Ok((Err(error), _))) => {
-                    let outcome = if error.has_asked() { "failed" } else { "not-asked" };
-                    (Err(error), outcome)
-                }
-                Ok(Err(_)) | Err(_) => (Err(Fault::from(place.late()).told(&place)), "failed"),
-            }
-        } else {
-            (Err(place.busy()), "not-asked")
+        let (answer, outcome) = match known.answers.get(&question).await {
+            Some(Ok(entrypoint)) => (Ok(entrypoint), "known"),
+            Some(Err(error)) => (Err(error), "failed-before"),
+            None => match self.look_up(namespace, search, question, image, until).await {
+                Some((Ok(entrypoint), true)) => (Ok(entrypoint), "asked"),
+                Some((Ok(entrypoint), false)) => (Ok(entrypoint), "known"),
+                Some((Err(error), _)) if !error.has_asked() => (Err(error), "not-asked"),
+                Some((Err(error), _)) => (Err(error), "failed"),
+                None => (Err(Fault::from(place.late()).told(&place)), "failed"),
+            },
         };
         metrics.looked_up(outcome);
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(registry = place.registry(), outcome, seconds, "looked up an entrypoint");
         answer
+    }
+
+    /// The answer of a search, and whether the registry was asked for it; none in time.
+    ///
+    /// It is a task of its own: those who wait for its answer get it also if this request is given
+    /// up. (moka hands the look-up to the next of them then, but panics at the 200th.)
+    async fn look_up(
+        &self,
+        namespace: &str,
+        search: Search,
+        question: Question,
+        image: &Image,
+        until: Instant,
+    ) -> Option<(Answer, bool)> {
+        let Some(turn) = self.shared.room.enter(namespace) else {
+            return Some((Err(search.busy()), false));
+        };
+        let architectures = image.architectures.clone();
+        let look_up = task::spawn(async move {
+            let _turn = turn;
+            let answer = search.answer(&question, &architectures, until).await;
+            (answer, search.has_asked())
+        });
+        timeout_at(until, look_up).await.ok()?.ok()
     }
 }

@@ -1,5 +1,6 @@
 //! The pull secrets of a pod, as the kubelet finds them: its own, else its ServiceAccount's.
 
+use contract::limits::SECRETS_ASKED;
 use inject::Lookup;
 use k8s_openapi::{
     ByteString,
@@ -17,8 +18,6 @@ use crate::cluster::{Failure, is_name};
 
 /// The ServiceAccount of a pod that names none.
 const DEFAULT: &str = "default";
-/// How many are read for one pod.
-const SECRETS: usize = 16;
 /// How many objects are read at once, of one namespace and of all: each may have 1.5 MiB.
 const AT_ONCE_OF_ONE: usize = 1;
 const AT_ONCE: usize = 4;
@@ -77,7 +76,7 @@ impl PullSecrets {
         lookup: &Lookup,
     ) -> Result<Vec<String>, Error> {
         if !lookup.pull_secrets.is_empty() {
-            return Ok(lookup.pull_secrets.iter().take(SECRETS).cloned().collect());
+            return Ok(lookup.pull_secrets.iter().take(SECRETS_ASKED).cloned().collect());
         }
         let name = lookup.service_account.as_deref().unwrap_or(DEFAULT);
         let account: Option<Account> = self.get::<ServiceAccount, _>(namespace, name).await?;
@@ -132,7 +131,7 @@ impl<'de> Deserialize<'de> for Names {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Names, A::Error> {
                 let mut names = Vec::new();
-                while names.len() < SECRETS
+                while names.len() < SECRETS_ASKED
                     && let Some(Name { name }) = list.next_element()?
                 {
                     names.push(name);

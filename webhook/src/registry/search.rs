@@ -54,6 +54,11 @@ impl Search {
         }
     }
 
+    /// There is no place for this look-up.
+    pub(super) fn busy(&self) -> Error {
+        self.place.busy()
+    }
+
     /// Whether the registry was asked, and not the cache alone.
     pub(super) fn has_asked(&self) -> bool {
         self.session.initialized()
@@ -163,9 +168,8 @@ impl Search {
     async fn session(&self) -> Result<&Session, Fault> {
         let make = async || {
             let Shared { settings, provider, room, .. } = &*self.shared;
-            let busy = || self.place.busy();
             let taken = timeout_at(self.patience, room.take(&self.place, &self.namespace)).await;
-            let taken = taken.map_err(|_| busy())?.map_err(|_| busy())?;
+            let taken = taken.map_err(|_| self.busy())?.map_err(|_| self.busy())?;
             let tls = trust::tls(settings.ca_file.as_deref(), provider)?;
             Ok(Session::new(Arc::clone(&self.place), self.credentials.clone(), tls, taken))
         };

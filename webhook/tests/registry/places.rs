@@ -15,7 +15,7 @@ use crate::{
     asking::{Asking, name},
     daemon::Daemon,
     images::Pusher,
-    server::{Scripted, TlsServer},
+    server::TlsServer,
     wire::Wire,
 };
 
@@ -77,7 +77,8 @@ async fn a_silent_registry_takes_only_its_own_places() {
         json!([{"host": "*", "privateAddresses": true}]),
     ] {
         let asking = Asking::listing(&registries);
-        let (before, silent) = (wire.connections(), pod(wire.address, "app", 32));
+        let (before, silent) =
+            (wire.connections(), pod(wire.address, "app", 2 * OF_ONE_HOST as usize));
         tokio::select! {
             _ = asking.answers(&silent) => panic!("a registry that is stuck answered"),
             () = wire.stuck(OF_ONE_HOST) => {}
@@ -172,14 +173,4 @@ fn event_loops_of_several_threads_share_a_look_up() {
     drop(end);
     let _ = wire.join();
     assert_eq!(registry.connections(), 1);
-}
-
-#[tokio::test]
-async fn a_pod_with_more_images_than_any_has_is_not_looked_up() {
-    let registry = Scripted::start(|_| StatusCode::NOT_FOUND.into_response()).await;
-    let asking = Asking::of(&registry.address);
-    let answers = asking.answers(&pod(registry.address, "app", 33)).await;
-    let refused = Err("the pod has more than 32 images without a command".to_owned());
-    assert!(answers.into_values().all(|answer| answer == refused));
-    assert_eq!(registry.seen(), []);
 }
