@@ -1,4 +1,5 @@
 //! What is long is refused in one sentence, and what is said is short whatever is wrong.
+#![allow(clippy::unwrap_used)] // Helpers of tests panic as tests do.
 
 mod support;
 
