@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_key_of_ours_is_kept_behind_however_many_that_are_none() {
-        let unknown: String = (0..100_000).map(|it| format!(r#""rich.pouch/{it}":"","#)).collect();
+        let unknown: Vec<_> = (0..100_000).map(|it| format!(r#""rich.pouch/{it}":"","#)).collect();
+        let unknown = unknown.concat();
         let text = format!(r#"{{{unknown}"rich.pouch/mode":"systemd"}}"#);
         let annotations = read(&text).unwrap();
         assert_eq!(annotations.get("rich.pouch/mode").map(|it| &**it), Some("systemd"));
