@@ -2,7 +2,7 @@
 CLUSTER_TOOL := e2e/cluster/cluster
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test quick check unit chart e2e e2e-v2 advisories fuzz soak image cluster bench bench-cluster clean
+.PHONY: help demo test quick check unit chart e2e e2e-v2 advisories fuzz soak storm image cluster bench bench-cluster clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,9 @@ fuzz: ## what the webhook reads from anybody and what it costs, ten minutes each
 
 soak: ## ten thousand orphans a minute for five minutes, on the test cluster, which must be up
 	E2E_SOAK=300 e2e/run --test orphans
+
+storm: ## a flood and the dearest pods for two minutes beside a thousand good ones, on the test cluster, which must be up
+	E2E_STORM=1 e2e/run --test storm
 
 image: ## build the image as an OCI archive in build/, and check it
 	deploy/image/build

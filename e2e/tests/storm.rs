@@ -56,6 +56,10 @@ fn all_came_to_the_webhook(answers: &BTreeMap<&str, Answers>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_good_pods_are_admitted_while_a_tenant_and_a_pod_do_their_worst() {
+    // Its figure is one of time, for which it must have the machine for itself.
+    if std::env::var_os("E2E_STORM").is_none() {
+        return say("not asked for: `make storm` runs it");
+    }
     in_namespace(async |ns| {
         let before = replicas().await;
         assert_eq!(before.len(), 2);
