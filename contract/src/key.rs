@@ -95,8 +95,7 @@ impl Key {
 /// a column of the table at a time (Gene Myers, "A Fast Bit-Vector Algorithm for Approximate
 /// String Matching", Journal of the ACM 46, 1999, as Heikki Hyyrö put it in 2003).
 ///
-/// An object may have many names that are none of ours, and nobody is to wait for what they could
-/// mean.
+/// An object may have many unknown names. A slow search would keep other requests waiting.
 struct Pattern {
     length: usize,
     /// For each byte of ASCII, the places where it stands.

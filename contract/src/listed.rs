@@ -14,8 +14,8 @@ pub type Violations = Listed<Violation>;
 
 /// The first [`LISTED`] of some things, and how many there are in all.
 ///
-/// Whoever finds one gives a function that makes it, which is not called for those that are only
-/// counted.
+/// A caller passes a function that makes an item. The list does not call it for items that it only
+/// counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
     items: Vec<T>,

@@ -8,7 +8,7 @@ use crate::{
     listed::and_more,
 };
 
-/// No name in Kubernetes is longer than a label of the DNS (RFC 1123), but for those that have a
+/// No name in Kubernetes is longer than a label of the DNS (RFC 1123), except those that have a
 /// dot in them.
 const NAME: usize = 63;
 
