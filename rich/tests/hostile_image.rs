@@ -375,11 +375,11 @@ fn a_console_that_is_none_does_not_keep_the_application_from_starting() {
     for put in ["mkfifo dev/console", "mkdir dev/console", "ln -s console dev/console"] {
         let image = Image::new().mounting(put);
         // As in a container with a terminal, without the process that keeps it.
-        image.folder("run/rich").folder("work");
-        let spec = "init=systemd\0terminal=true\0arg=touch\0arg=/work/started\0env=PATH=/bin\0";
+        image.folder("run/rich").folder("app");
+        let spec = "init=systemd\0terminal=true\0arg=touch\0arg=/app/started\0env=PATH=/bin\0";
         image.file("run/rich/spec", 0o600, spec);
         let output = finish(&mut image.container(&["/.rich/rich", "exec"]));
         assert_eq!(code(&output), 0, "{put}: {}", stderr(&output));
-        assert!(image.exists("work/started"), "{put}");
+        assert!(image.exists("app/started"), "{put}");
     }
 }
