@@ -17,7 +17,12 @@ pub fn escape(mut text: &str, to: &mut impl fmt::Write) -> fmt::Result {
         match rest.next() {
             Some('"') => to.write_str("\\\"")?,
             Some('\\') => to.write_str("\\\\")?,
-            Some(control) => write!(to, "\\u{:04x}", u32::from(control))?,
+            Some(control) => {
+                let digit = |value: u32| char::from_digit(value & 0xf, 16).unwrap_or_default();
+                to.write_str("\\u00")?;
+                to.write_char(digit(u32::from(control) >> 4))?;
+                to.write_char(digit(u32::from(control)))?;
+            }
             None => {}
         }
         text = rest.as_str();

@@ -20,15 +20,21 @@ pub use reason::Reason;
 
 use std::marker::PhantomData;
 
-use serde::{Deserialize, de::DeserializeSeed};
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Error as _},
+};
 
-use self::{member::Member, reader::Reader};
+use self::{
+    member::Member,
+    reader::{Fault, Reader},
+};
 
 /// Reads a value out of JSON text, which it may borrow, where all that is read of it is of the usual
 /// kind and of this type; otherwise nothing, and [`from_str`] finds out why.
 #[must_use]
 pub fn usual<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    Reader::read(text).ok()
+    Reader::new(text).whole(PhantomData).ok()
 }
 
 /// Reads a value out of JSON text, which it may borrow.
@@ -75,13 +81,21 @@ pub fn member<'a, T: Deserialize<'a>>(
 /// is not of the usual kind.
 ///
 /// # Errors
-/// serde_json's, where the text is not JSON or not what the seed reads.
+/// serde_json's, where the text is not JSON or not what the seed reads; of a long string that stands
+/// where something else belongs, it shows the beginning.
 pub fn read<'a, S: DeserializeSeed<'a>>(
     text: &'a str,
     seed: impl Fn() -> S,
 ) -> Result<S::Value, serde_json::Error> {
-    if let Ok(value) = Reader::read_as(text, seed()) {
-        return Ok(value);
+    let mut reader = Reader::new(text);
+    match reader.whole(seed()) {
+        Ok(value) => return Ok(value),
+        Err(Fault::LongString(reason)) => {
+            let (line, column) = reader.position();
+            let reason = format_args!("{reason} at line {line} column {column}");
+            return Err(serde_json::Error::custom(reason));
+        }
+        Err(Fault::Unusual) => {}
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = seed().deserialize(&mut reader)?;

@@ -1,16 +1,17 @@
-//! A serde deserializer for the usual JSON, whose only error is that something is not usual.
+//! A serde deserializer for the usual JSON, which does not say what else is wrong.
 
-use std::{fmt, iter, marker::PhantomData};
+use std::{fmt, iter};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{
-        DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor,
+        DeserializeSeed, Error as _, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
         value::{BorrowedStrDeserializer, MapDeserializer},
     },
     forward_to_deserialize_any,
 };
 
+use crate::reason::SHOWN;
 use crate::scan::{end_of_container, end_of_string, special};
 
 /// As deep as serde_json reads.
@@ -18,26 +19,59 @@ const DEPTH: u8 = 127;
 /// How serde_json asks for a value's text. Were that to change, it would be asked itself.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// The text is not JSON, not of the type that is asked for, or of a kind that is left to
-/// serde_json.
+/// Why nothing was read.
 #[derive(Debug)]
-pub(crate) struct Unusual;
+pub(crate) enum Fault {
+    /// The text is not JSON, not of the type that is asked for, or of a kind that is left to
+    /// serde_json.
+    Unusual,
+    /// There is a long string where something else belongs. serde_json would quote it as a whole.
+    LongString(Box<str>),
+}
 
-impl std::error::Error for Unusual {}
+use Fault::Unusual;
 
-impl fmt::Display for Unusual {
+impl Fault {
+    /// The fault of a value that is no `expected`.
+    fn of(what: &str, value: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        match value {
+            Unexpected::Str(text) if text.len() > SHOWN => {
+                let (end, _) = text.char_indices().nth(SHOWN).unwrap_or((text.len(), ' '));
+                let shown = [&text[..end], "…"].concat();
+                let reason = format!("invalid {what}: string {shown:?}, expected {expected}");
+                Self::LongString(reason.into())
+            }
+            _ => Unusual,
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("unusual JSON")
+        match self {
+            Unusual => formatter.write_str("unusual JSON"),
+            Self::LongString(reason) => formatter.write_str(reason),
+        }
     }
 }
 
-impl serde::de::Error for Unusual {
+impl serde::de::Error for Fault {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
+        Unusual
+    }
+
+    fn invalid_type(value: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::of("type", value, expected)
+    }
+
+    fn invalid_value(value: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::of("value", value, expected)
     }
 }
 
-type Result<T> = std::result::Result<T, Unusual>;
+type Result<T> = std::result::Result<T, Fault>;
 
 /// JSON text, read from its beginning to its end.
 pub(crate) struct Reader<'a> {
@@ -47,19 +81,25 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The whole text as one value.
-    pub(crate) fn read<T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-        Self::read_as(text, PhantomData)
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
     }
 
     /// The whole text as one value, read in this way.
-    pub(crate) fn read_as<S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value> {
-        let mut reader = Self { text, at: 0, depth: 0 };
-        let value = seed.deserialize(&mut reader)?;
-        match reader.peek() {
+    pub(crate) fn whole<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value> {
+        let value = seed.deserialize(&mut *self)?;
+        match self.peek() {
             None => Ok(value),
             Some(_) => Err(Unusual),
         }
+    }
+
+    /// The line and the column as far as the text was read, as serde_json counts them.
+    pub(crate) fn position(&self) -> (usize, usize) {
+        let read = &self.text.as_bytes()[..self.at.min(self.text.len())];
+        let lines = read.split(|byte| *byte == b'\n');
+        let column = lines.clone().next_back().map_or(0, <[u8]>::len);
+        (lines.count(), column)
     }
 
     /// The next byte that is no blank, which is not taken.
@@ -144,7 +184,7 @@ impl<'a> Reader<'a> {
             return visitor.visit_borrowed_str(text);
         }
         let quoted = self.quoted_string()?;
-        visitor.visit_string(serde_json::from_str(quoted).map_err(Unusual::custom)?)
+        visitor.visit_string(serde_json::from_str(quoted).map_err(Fault::custom)?)
     }
 
     fn visit_word<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
@@ -179,20 +219,20 @@ fn visit_number<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value
     let digits = number.strip_prefix('-').unwrap_or(number);
     let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_integer {
-        return visitor.visit_f64(serde_json::from_str(number).map_err(Unusual::custom)?);
+        return visitor.visit_f64(serde_json::from_str(number).map_err(Fault::custom)?);
     }
     if digits.starts_with('0') && number != "0" {
         return Err(Unusual);
     }
     if number.starts_with('-') {
-        visitor.visit_i64(number.parse().map_err(Unusual::custom)?)
+        visitor.visit_i64(number.parse().map_err(Fault::custom)?)
     } else {
-        visitor.visit_u64(number.parse().map_err(Unusual::custom)?)
+        visitor.visit_u64(number.parse().map_err(Fault::custom)?)
     }
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
-    type Error = Unusual;
+    type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.peek() {
@@ -216,6 +256,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.peek() == Some(b'"') {
+            // It is not what the visitor expects, who says what that is.
+            return self.visit_string(visitor);
+        }
         self.within(*b"{}", |items| visitor.visit_map(items))
     }
 
@@ -229,6 +273,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.peek() == Some(b'"') {
+            return self.visit_string(visitor);
+        }
         self.within(*b"[]", |items| visitor.visit_seq(items))
     }
 
@@ -289,7 +336,7 @@ impl Items<'_, '_> {
 }
 
 impl<'a> SeqAccess<'a> for Items<'_, 'a> {
-    type Error = Unusual;
+    type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         self.advance()?.then(|| seed.deserialize(&mut *self.reader)).transpose()
@@ -297,7 +344,7 @@ impl<'a> SeqAccess<'a> for Items<'_, 'a> {
 }
 
 impl<'a> MapAccess<'a> for Items<'_, 'a> {
-    type Error = Unusual;
+    type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         if !self.advance()? {

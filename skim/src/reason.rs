@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 /// How many characters are shown of an error of serde_json, which quotes a string as a whole.
-const SHOWN: usize = 300;
+pub(crate) const SHOWN: usize = 300;
 
 /// An error of serde_json, of which no more is shown than helps.
 pub struct Reason<'e>(pub &'e serde_json::Error);

@@ -96,7 +96,14 @@ pub(crate) fn end_of_container(bytes: &[u8], from: usize) -> Option<usize> {
 fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Option<usize> {
     let marks = Marks::of(block);
     let inside = quotes.inside(marks.quotes, marks.backslashes);
-    let mut brackets = (marks.opened | marks.closed) & !inside;
+    let (opened, closed) = (marks.opened & !inside, marks.closed & !inside);
+    if *depth > u64::BITS {
+        // Not all of it is closed in one block.
+        *depth += opened.count_ones();
+        *depth -= closed.count_ones();
+        return None;
+    }
+    let mut brackets = opened | closed;
     while brackets != 0 {
         let place = brackets.trailing_zeros();
         *depth = if marks.opened >> place & 1 == 1 { *depth + 1 } else { *depth - 1 };

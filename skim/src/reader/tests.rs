@@ -1,8 +1,13 @@
 use super::*;
 use crate::member::Member;
 use proptest::prelude::*;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json, value::RawValue};
+use std::marker::PhantomData;
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    Reader::new(text).whole(PhantomData)
+}
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,12 +23,11 @@ struct Asked<'a> {
 fn the_usual_is_read_without_serde_json() {
     let text = r#" {"skipped" : {"a":["}", "\"]"]}, "name":"app", "count":-3,
         "on":true,"words":["a","\u00e9\n"] , "nothing":null} "#;
-    let read: Asked<'_> = Reader::read(text).unwrap();
+    let asked: Asked<'_> = read(text).unwrap();
     let words = vec!["a".to_owned(), "é\n".to_owned()];
-    assert_eq!(read, Asked { name: "app", count: Some(-3), on: true, words });
-    let read: Asked<'_> =
-        Reader::read(r#"{"name":"","count":null,"on":false,"words":[]}"#).unwrap();
-    assert_eq!(read, Asked { name: "", count: None, on: false, words: Vec::new() });
+    assert_eq!(asked, Asked { name: "app", count: Some(-3), on: true, words });
+    let asked: Asked<'_> = read(r#"{"name":"","count":null,"on":false,"words":[]}"#).unwrap();
+    assert_eq!(asked, Asked { name: "", count: None, on: false, words: Vec::new() });
 }
 
 #[test]
@@ -34,7 +38,7 @@ fn a_values_text_is_read_without_serde_json() {
         object: &'a RawValue,
     }
     let text = r#"{"object": {"a": [1, "]"]} }"#;
-    assert_eq!(Reader::read::<Object<'_>>(text).unwrap().object.get(), r#"{"a": [1, "]"]}"#);
+    assert_eq!(read::<Object<'_>>(text).unwrap().object.get(), r#"{"a": [1, "]"]}"#);
 }
 
 #[test]
@@ -69,12 +73,12 @@ fn what_is_not_usual_is_left_to_serde_json() {
         "[}",
         "{]",
     ] {
-        assert!(Reader::read::<Value>(text).is_err(), "{text:?}");
+        assert!(read::<Value>(text).is_err(), "{text:?}");
     }
     let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
-    assert!(Reader::read::<Value>(&deep(127)).is_ok());
-    assert!(Reader::read::<Value>(&deep(128)).is_err());
-    assert!(Reader::read::<IgnoredAny>(&deep(1_000_000)).is_ok());
+    assert!(read::<Value>(&deep(127)).is_ok());
+    assert!(read::<Value>(&deep(128)).is_err());
+    assert!(read::<IgnoredAny>(&deep(1_000_000)).is_ok());
 }
 
 fn values() -> impl Strategy<Value = Value> {
@@ -104,7 +108,7 @@ proptest! {
     #[test]
     fn every_value_is_read_as_it_was_written(value in values()) {
         for text in texts(&value) {
-            prop_assert_eq!(&Reader::read::<Value>(&text).unwrap(), &value);
+            prop_assert_eq!(&read::<Value>(&text).unwrap(), &value);
         }
     }
 
@@ -127,19 +131,19 @@ proptest! {
         text in r#"([\[\]{}",: \\a0-9.e-]|null|true|"a"|"a":){0,40}"#,
     ) {
         let expected = serde_json::from_str::<Value>(&text).ok();
-        if let Ok(value) = Reader::read::<Value>(&text) {
+        if let Ok(value) = read::<Value>(&text) {
             prop_assert_eq!(Some(value), expected);
         } else {
             prop_assert_eq!(crate::from_str::<Value>(&text).ok(), expected);
         }
-        let _ = Reader::read::<IgnoredAny>(&text);
+        let _ = read::<IgnoredAny>(&text);
     }
 }
 
 #[test]
 fn fractions_are_read_as_serde_json_reads_them() {
     for text in ["1.5", "-0.25", "1e3", "0.1", "123456789012345678901234567890.5"] {
-        let read = Reader::read::<Value>(text).unwrap();
+        let read = read::<Value>(text).unwrap();
         assert_eq!(read, serde_json::from_str::<Value>(text).unwrap(), "{text}");
     }
 }
@@ -149,7 +153,7 @@ fn a_member_is_read_and_what_is_beside_it_is_passed_over() {
     let wanted = |text| crate::member::<Vec<u8>>(text, "wanted");
     let text = r#"{"a":{"wanted":1},"b":"wanted","wanted":[2],"c":["}"]}"#;
     assert_eq!(wanted(text).unwrap(), Some(vec![2]));
-    assert!(Reader::read_as(text, Member::<Vec<u8>>::of("wanted")).is_ok());
+    assert!(Reader::new(text).whole(Member::<Vec<u8>>::of("wanted")).is_ok());
     assert_eq!(wanted(r#"{"a":1}"#).unwrap(), None);
     assert_eq!(wanted("{}").unwrap(), None);
     assert_eq!(wanted("null").unwrap(), None);
@@ -181,4 +185,36 @@ fn the_error_is_the_one_of_serde_json() {
     assert!(error.contains("invalid unicode code point"), "{error}");
     let value: Value = crate::from_slice(b"[-0]").unwrap();
     assert_eq!(value, json!([-0.0]));
+}
+
+#[test]
+fn a_long_string_that_belongs_elsewhere_is_named_as_serde_json_does() {
+    for (before, after) in [("", ""), ("{\"a\": [1],\n \"on\" :\n", " }"), ("[\"é\",\n\n", ",1]")]
+    {
+        for long in ["é".repeat(1000), "\\u00e9".repeat(1000), "a\\n".repeat(1000)] {
+            let text = format!("{before}\"{long}\"{after}");
+            for (ours, theirs) in
+                [both::<Asked<'_>>(&text), both::<bool>(&text), both::<(&str, Option<i64>)>(&text)]
+            {
+                assert_eq!(
+                    (ours.line(), ours.column()),
+                    (theirs.line(), theirs.column()),
+                    "{theirs}"
+                );
+                let (ours, theirs) = (ours.to_string(), theirs.to_string());
+                let same = ours.split('…').next().unwrap();
+                assert!(theirs.starts_with(same), "{ours} {theirs}");
+                if let Some((_, behind)) = ours.split_once("…\",") {
+                    assert!(theirs.ends_with(behind) && ours.len() < 2500, "{ours} {theirs}");
+                }
+            }
+        }
+    }
+}
+
+fn both<'a, T: Deserialize<'a> + fmt::Debug>(
+    text: &'a str,
+) -> (serde_json::Error, serde_json::Error) {
+    let theirs = serde_json::from_str::<T>(text).unwrap_err();
+    (crate::from_str::<T>(text).unwrap_err(), theirs)
 }
