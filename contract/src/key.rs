@@ -83,11 +83,15 @@ impl Key {
         let wanted = name.strip_prefix(PREFIX).unwrap_or(name);
         // PouchContainer's flag was --rich-mode.
         let wanted = Pattern::of(wanted.strip_prefix("rich-").unwrap_or(wanted));
-        Self::ALL
-            .into_iter()
-            .filter(|key| *key != Self::Status)
-            .min_by_key(|key| wanted.distance(key.short()))
-            .unwrap_or(Self::Mode)
+        let mut nearest = (usize::MAX, Self::Mode);
+        for key in Self::ALL.into_iter().filter(|key| *key != Self::Status) {
+            let short = key.short();
+            // Texts are no nearer than their lengths.
+            if short.len().abs_diff(wanted.length) < nearest.0 {
+                nearest = nearest.min((wanted.distance(short), key));
+            }
+        }
+        nearest.1
     }
 }
 

@@ -11,13 +11,20 @@
 //! the numbers here.
 
 /// How many violations or warnings of an object are put into words. The others are counted.
-pub const LISTED: usize = 20;
+pub const LISTED: usize = 5;
 
 /// How many names a sentence lists. The others are counted.
 pub const NAMES: usize = 10;
 
 /// How many characters of a user's value a sentence shows.
 pub const SHOWN: usize = 120;
+
+/// How many names in `rich.pouch/containers` are looked up.
+pub const NAMED: usize = 16;
+
+/// How many managers of fields are asked which containers they wrote. The API server itself keeps
+/// ten that update, and one for each that applies.
+pub const MANAGERS: usize = 20;
 
 /// How many Secrets of a pod are asked for when its images are looked up.
 pub const SECRETS_ASKED: usize = 16;
@@ -45,28 +52,29 @@ macro_rules! limits {
 }
 
 limits! {
-    /// The containers of a pod, and apart from them its init containers; also the names in
-    /// `rich.pouch/containers`.
-    CONTAINERS: "containers", 128;
+    /// The containers of a pod, and apart from them its init containers.
+    CONTAINERS: "containers", 64;
     /// The containers of a pod that become rich: each of them is a machine, and the patch has the
     /// initscript once for each.
     RICH_CONTAINERS: "rich containers", 4;
     /// The volumes of a pod.
-    VOLUMES: "volumes", 1000;
+    VOLUMES: "volumes", 512;
     /// The mounts of a container.
-    VOLUME_MOUNTS: "volumeMounts", 1000;
+    VOLUME_MOUNTS: "volumeMounts", 512;
     /// The block devices of a container.
-    VOLUME_DEVICES: "volumeDevices", 1000;
-    /// The words of a container's `command` or `args`, or of the command of its preStop.
-    WORDS: "words of a command", 10000;
+    VOLUME_DEVICES: "volumeDevices", 512;
+    /// The words of a container's `command`, or of the command of its preStop.
+    WORDS: "words of a command", 1000;
     /// The variables of a container that have one of the names that the injection sets.
     VARIABLES: "variables named rich_mode or rich_mode_launch_manner", 16;
     /// The owners of an object.
-    OWNERS: "ownerReferences", 256;
+    OWNERS: "ownerReferences", 64;
     /// The Secrets that a pod names for pulling its images.
-    PULL_SECRETS: "imagePullSecrets", 256;
-    /// What the required node affinity says of the architecture, in all its terms.
-    REQUIREMENTS: "expressions about kubernetes.io/arch", 32;
-    /// The architectures that such an expression names.
-    ARCHITECTURES: "values of kubernetes.io/arch", 32;
+    PULL_SECRETS: "imagePullSecrets", 64;
+    /// The terms of the required node affinity.
+    TERMS: "nodeSelectorTerms", 64;
+    /// The expressions of all these terms.
+    EXPRESSIONS: "matchExpressions", 128;
+    /// The architectures that all these expressions name.
+    ARCHITECTURES: "values of kubernetes.io/arch", 64;
 }

@@ -106,14 +106,13 @@ impl Reader {
     }
 
     fn containers(&mut self, key: Key, value: &str) {
-        // Names are not looked at where there are more than containers could be.
         let count = 1 + value.bytes().filter(|byte| *byte == b',').count();
-        if count > limits::CONTAINERS.most {
+        if count > limits::NAMED {
             self.violations.push(|| {
                 rules::TOO_MANY_RICH
                     .broken_at(&annotation(key.name()))
                     .with("count", count)
-                    .with("most", limits::CONTAINERS.most)
+                    .with("most", limits::RICH_CONTAINERS.most)
             });
             return;
         }
@@ -357,7 +356,7 @@ mod tests {
             said,
             [
                 "metadata.annotations[rich.pouch/containers] asks for 100000 rich containers, and no \
-              more than 128 are taken: name fewer"
+              more than 4 are taken: name fewer"
             ]
         );
     }

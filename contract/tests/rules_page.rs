@@ -13,7 +13,7 @@ const HEAD: &str = "\
 
 What is refused at `kubectl apply`, and in what words. All that an object breaks is said at once,
 one sentence each, in the webhook, in `kubectl rich-pouch inject` and, as far as it concerns the
-container, in `rich run`; of more than 20 sentences, the first 20 and how many there are. The name
+container, in `rich run`; of more than five sentences, the first five and how many there are. The name
 of a rule is the label `rule` in the webhook's metrics. In a sentence `{field}` is the path of the
 field in the object, the other names are values.
 
@@ -28,7 +28,7 @@ const LIMITS: &str = "
 ## Limits
 
 What a judgement costs must follow from the size of the object. An object in which a list is longer
-is refused: `the Pod cannot be read: it has 129 containers, and no more than 128 are taken`.
+is refused: `the Pod cannot be read: it has more than 64 containers, which is the limit`.
 
 | list | most |
 |---|---|

@@ -96,11 +96,11 @@ async fn output_is_in_the_log_and_in_the_journal_in_order() {
         let journal = ["journalctl", "--unit=rich", "--output=cat", "--no-pager"];
         let journal = pod.exec_until(&journal, both).await;
         let log = pod.logs_with("err 500").await;
-        for text in [&journal, &log] {
+        for (place, text) in [("journal", &journal), ("log", &log)] {
             for stream in ["out", "err"] {
                 let lines: Vec<&str> = text.lines().filter(|it| it.starts_with(stream)).collect();
                 let wanted: Vec<String> = (1..=500).map(|n| format!("{stream} {n}")).collect();
-                assert_eq!(lines, wanted);
+                assert_eq!(lines, wanted, "in the {place}: {text}");
             }
         }
         // As the application's own: by its process and by its name.

@@ -13,7 +13,7 @@ use crate::{
     list::{self, too_long},
     object::objects,
     text::Text,
-    view::{Pod, null_as_default},
+    view::Pod,
 };
 
 const ARCHITECTURE: &str = "kubernetes.io/arch";
@@ -64,6 +64,11 @@ impl Architectures {
 }
 
 impl Requirement {
+    const fn len(&self) -> usize {
+        let (Self::In(values) | Self::NotIn(values)) = self;
+        values.len()
+    }
+
     fn takes(&self, architecture: &str) -> bool {
         match self {
             Self::In(values) => values.iter().any(|value| value == architecture),
@@ -80,13 +85,15 @@ pub(crate) struct Terms(Vec<Term>);
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", default)]
 struct NodeSelectorTerm {
-    #[serde(deserialize_with = "null_as_default")]
     match_expressions: Expressions,
 }
 
-/// What the expressions of a term say of the architecture.
+/// What the expressions of a term say of the architecture, and how many there are.
 #[derive(Debug, Default)]
-struct Expressions(Term);
+struct Expressions {
+    requirements: Term,
+    count: usize,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Self", default, bound(deserialize = "'de: 'a"))]
@@ -140,49 +147,41 @@ impl<'de> Visitor<'de> for TermsReader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Terms, A::Error> {
-        let mut terms = Vec::new();
-        let mut count = 0;
+        let mut terms: Vec<Term> = Vec::new();
         let mut takes_all = false;
+        let (mut count, mut expressions, mut values) = (0, 0, 0);
         while let Some(term) = elements.next_element::<NodeSelectorTerm>()? {
-            let Expressions(term) = term.match_expressions;
-            takes_all |= term.is_empty();
-            count += term.len();
-            if count > limits::REQUIREMENTS.most {
-                return Err(too_long(count, &limits::REQUIREMENTS));
+            let Expressions { requirements, count: of_term } = term.match_expressions;
+            count += 1;
+            expressions += of_term;
+            values += requirements.iter().map(Requirement::len).sum::<usize>();
+            for (count, limit) in [
+                (count, &limits::TERMS),
+                (expressions, &limits::EXPRESSIONS),
+                (values, &limits::ARCHITECTURES),
+            ] {
+                if count > limit.most {
+                    return Err(too_long(limit));
+                }
             }
-            terms.push(term);
-            if takes_all {
-                terms = Vec::new();
-            }
+            takes_all |= requirements.is_empty();
+            terms.push(requirements);
         }
-        Ok(Terms(terms))
+        Ok(Terms(if takes_all { Vec::new() } else { terms }))
     }
 }
 
 impl<'de> Deserialize<'de> for Expressions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ExpressionsReader)
-    }
-}
-
-struct ExpressionsReader;
-
-impl<'de> Visitor<'de> for ExpressionsReader {
-    type Value = Expressions;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a sequence")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Expressions, A::Error> {
-        let mut requirements = Vec::new();
-        while let Some(expression) = elements.next_element::<Expression<'de>>()? {
-            requirements.extend(expression.read::<A::Error>()?);
-            if requirements.len() > limits::REQUIREMENTS.most {
-                return Err(too_long(requirements.len(), &limits::REQUIREMENTS));
+        let mut expressions = Self::default();
+        let mut read = Ok(());
+        list::each(deserializer, &limits::EXPRESSIONS, |expression: Expression<'_>| {
+            expressions.count += 1;
+            if read.is_ok() {
+                read = expression.read().map(|it| expressions.requirements.extend(it));
             }
-        }
-        Ok(Expressions(requirements))
+        })?;
+        read.map(|()| expressions)
     }
 }
 
@@ -234,27 +233,37 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_of_an_affinity_than_there_are_architectures() {
-        let values: Vec<String> = (0..6000).map(|it| format!("a{it}")).collect();
+    fn no_more_is_read_of_an_affinity_than_its_limits_let() {
+        let values: Vec<String> = (0..65).map(|it| format!("a{it}")).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let many = expression("In", &values);
-        let error = read(&json!({"affinity": affinity(&json!([{"matchExpressions": [many]}]))}));
-        let error = error.unwrap_err();
-        assert!(error.contains("it has 6000 values of kubernetes.io/arch, and no more"), "{error}");
         let one = expression("In", &["arm64"]);
-        for terms in [
-            json!([{"matchExpressions": vec![&one; 33]}]),
-            json!(vec![json!({"matchExpressions": [one]}); 33]),
+        let zone = json!({"key": "zone", "operator": "Exists"});
+        let two = expression("In", &["arm64", "amd64"]);
+        for (terms, said) in [
+            (
+                json!([{"matchExpressions": [expression("In", &values)]}]),
+                "64 values of kubernetes.io/arch",
+            ),
+            (json!([{"matchExpressions": vec![&one; 65]}]), "64 values of kubernetes.io/arch"),
+            (
+                json!(vec![json!({"matchExpressions": [two]}); 33]),
+                "64 values of kubernetes.io/arch",
+            ),
+            (json!(vec![json!({}); 65]), "64 nodeSelectorTerms"),
+            (json!([{"matchExpressions": vec![&zone; 129]}]), "128 matchExpressions"),
+            (json!(vec![json!({"matchExpressions": vec![&zone; 65]}); 2]), "128 matchExpressions"),
         ] {
             let error = read(&json!({"affinity": affinity(&terms)})).unwrap_err();
-            assert!(error.contains("it has 33 expressions about kubernetes.io/arch"), "{error}");
+            assert!(error.contains(&format!("it has more than {said}, which")), "{said}: {error}");
         }
+        let terms = vec![json!({"matchExpressions": vec![zone; 2]}); 64];
+        assert_eq!(included(&json!({"affinity": affinity(&json!(terms))})).len(), 3);
     }
 
     #[test]
-    fn what_does_not_speak_of_architectures_may_be_as_long_as_it_likes() {
-        let zone = json!({"key": "zone", "operator": "In", "values": vec!["a"; 1000]});
-        let terms = vec![json!({"matchExpressions": vec![zone; 40]}); 40];
+    fn what_does_not_speak_of_architectures_may_have_many_values() {
+        let zone = json!({"key": "zone", "operator": "In", "values": vec!["a"; 10_000]});
+        let terms = vec![json!({"matchExpressions": vec![zone; 4]}); 4];
         assert_eq!(included(&json!({"affinity": affinity(&json!(terms))})).len(), 3);
     }
 }

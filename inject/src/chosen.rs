@@ -6,23 +6,18 @@
 //! the first webhook, and attributes nothing to webhooks (`createHandler` of
 //! k8s.io/apiserver/pkg/endpoints/handlers/create.go, and the same for patches).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use contract::{Containers, Key, Rich, Violation, Violations, limits, names, rules};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     check::annotation,
     known::Known,
+    managed::named,
     program,
-    text::Text,
     view::{Container, Metadata, Pod},
 };
-
-/// No API server keeps more: an object with as much is larger than etcd takes, and is stored
-/// without them.
-const LONGEST: usize = 1 << 20;
 
 /// What tells which containers the creator wrote.
 #[derive(Clone, Copy)]
@@ -55,9 +50,10 @@ impl<'a> Creator<'a> {
             Self::OfPod(fields) => (fields, None),
             Self::OfTemplate(fields, template) => (fields, Some(template)),
         };
-        let names = named(fields?.get(), template)?;
-        let is_named = |index: &usize| names.contains(&*containers[*index].name);
-        Some((0..containers.len()).filter(is_named).collect())
+        let known = containers.iter().map(|it| &*it.name).collect();
+        let named = named(fields?.get(), template, &known);
+        let is_named = |index: &usize| named.known.contains(&*containers[*index].name);
+        named.any.then(|| (0..containers.len()).filter(is_named).collect())
     }
 }
 
@@ -140,43 +136,6 @@ fn by_default(pod: &Pod, written: Vec<usize>) -> Vec<usize> {
 fn cannot_be_told(pod: &Pod) -> Violation {
     let names = pod.spec.containers.iter().map(|it| &*it.name);
     rules::WHICH_CONTAINER.broken_at("spec.containers").with_names("known", names)
-}
-
-/// The names of the containers that managed fields have, below the template where they are a
-/// workload's; nothing where they have none.
-fn named(fields: &str, template: Option<&str>) -> Option<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Entry<'a> {
-        #[serde(borrow, rename = "fieldsV1")]
-        fields: Option<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Element<'a> {
-        #[serde(borrow)]
-        name: Text<'a>,
-    }
-    if fields.len() > LONGEST {
-        return None;
-    }
-    let entries: Vec<Entry<'_>> = skim::from_str(fields).ok()?;
-    let mut names = BTreeSet::new();
-    for fields in entries.iter().filter_map(|entry| entry.fields) {
-        let path = template.into_iter().flat_map(|path| path.split('.'));
-        let elements: BTreeMap<Text<'_>, &RawValue> = path
-            .chain(["spec", "containers"])
-            .try_fold(fields, |fields, name| {
-                skim::member::<&RawValue>(fields.get(), &["f:", name].concat()).ok()?
-            })
-            .and_then(|fields| skim::from_str(fields.get()).ok())
-            .unwrap_or_default();
-        // An element of a list is named by its keys: k:{"name":"app"}.
-        let keys = elements.keys().filter_map(|element| element.strip_prefix("k:"));
-        names.extend(keys.filter_map(|keys| {
-            let Element { name } = skim::from_str(keys).ok()?;
-            Some(name.to_string())
-        }));
-    }
-    (!names.is_empty()).then_some(names)
 }
 
 /// The containers with these names; a violation for each that the pod lacks.

@@ -81,7 +81,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Elements<'a> {
                     self.0.push((index, variable));
                 }
                 if self.0.len() > limits::VARIABLES.most {
-                    return Err(too_long(self.0.len(), &limits::VARIABLES));
+                    return Err(too_long(&limits::VARIABLES));
                 }
             }
             index += 1;

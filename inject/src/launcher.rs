@@ -5,24 +5,18 @@ use std::borrow::Cow;
 use contract::{Rich, names};
 
 use crate::{
-    path,
     program::{END_OF_FLAGS, RUN},
     text::Text,
-    view::{Container, TERMINATION_LOG},
+    view::Container,
 };
 
 /// How long a pod has to stop unless it says otherwise, seconds.
 const GRACE: i64 = 30;
 const STOP: &str = "stop";
 
-/// What stands before a container's own words in the command that runs the initscript and the
-/// init, then these. `grace` is the pod's `terminationGracePeriodSeconds`, which a container
-/// cannot find out by itself.
-pub(crate) fn command(
-    rich: &Rich,
-    container: &Container,
-    grace: Option<i64>,
-) -> Vec<Cow<'static, str>> {
+/// The flags by which every rich container of a pod learns what is asked for. `grace` is the pod's
+/// `terminationGracePeriodSeconds`, which a container cannot find out by itself.
+pub(crate) fn flags(rich: &Rich, grace: Option<i64>) -> Vec<String> {
     let mut flags = rich.flags();
     if let Some(seconds) = grace
         && rich.mode.boots_the_image()
@@ -30,21 +24,27 @@ pub(crate) fn command(
     {
         flags.push(format!("--grace={}s", seconds.max(1)));
     }
-    let log = container.termination_message_path.as_deref().map(|path| path::clean(path));
-    if let Some(log) = log.filter(|log| *log != TERMINATION_LOG) {
-        flags.push(format!("--termination-log={log}"));
-    }
+    flags.into_iter().map(literal).collect()
+}
+
+/// What stands before a container's own words in the command that runs the initscript and the
+/// init, then these.
+pub(crate) fn command<'a>(flags: &'a [String], container: &Container) -> Vec<Cow<'a, str>> {
+    let log = container.termination_message_path.as_ref();
+    let log = log.map(|log| literal(format!("--termination-log={log}")).into());
     [names::LAUNCHER, RUN]
         .map(Cow::Borrowed)
         .into_iter()
-        // The kubelet expands $(NAME) in a command; what we put there means itself.
-        .chain(flags.into_iter().map(|flag| literal(flag).into()))
+        .chain(flags.iter().map(|flag| Cow::Borrowed(&**flag)))
+        .chain(log)
         .chain([Cow::Borrowed(END_OF_FLAGS)])
         .collect()
 }
 
+/// The kubelet expands `$(NAME)` in a command; what we put there means itself.
 fn literal(flag: String) -> String {
-    if flag.contains('$') { flag.replace('$', "$$") } else { flag }
+    // Where they are many, a search for each costs more than a look at every character.
+    if flag.contains('$') { flag.replace(['$'], "$$") } else { flag }
 }
 
 /// The preStop command that stops the application before the kubelet signals PID 1, and the words

@@ -16,6 +16,7 @@ mod json;
 mod known;
 mod launcher;
 mod list;
+mod managed;
 mod mounts;
 mod object;
 mod parts;

@@ -1,12 +1,12 @@
 //! Lists are read as far as their limit.
 //!
 //! What stands in a list takes many times its text: `{}` would be a container of a hundred bytes.
-//! So no more elements are kept than an object of Kubernetes has; the others are counted, for the
-//! sentence that refuses them.
+//! So no more elements are read than an object of Kubernetes has.
 
 use std::{fmt, marker::PhantomData};
 
 use contract::{Limit, limits};
+use memchr::memchr_iter;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor},
@@ -24,8 +24,8 @@ pub(crate) fn each<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// That a list has more elements than it may.
-pub(crate) fn too_long<E: Error>(count: usize, Limit { list, most }: &Limit) -> E {
-    E::custom(format_args!("it has {count} {list}, and no more than {most} are taken"))
+pub(crate) fn too_long<E: Error>(Limit { list, most }: &Limit) -> E {
+    E::custom(format_args!("it has more than {most} {list}, which is the limit"))
 }
 
 /// Reads a list; none where it is null.
@@ -36,8 +36,8 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     List::new(limit, 0).deserialize(deserializer)
 }
 
-/// The same, where many elements may stand in little text: they are counted first, so that room
-/// is taken for them once, and for no more.
+/// The same, where many elements may stand in little text: there are no more than commas and one,
+/// so that room is taken once, and for hardly more.
 fn counted<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
     limit: &'static Limit,
@@ -45,9 +45,9 @@ fn counted<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     let Some(text) = Option::<&RawValue>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let counted = skim::read(text.get(), || List::<IgnoredAny>::new(limit, 0));
-    let count = counted.map_err(D::Error::custom)?.map_or(0, |all| all.len());
-    let elements = skim::read(text.get(), || List::new(limit, count)).map_err(D::Error::custom)?;
+    let commas = memchr_iter(b',', text.get().as_bytes()).count();
+    let room = limit.most.min(commas + 1);
+    let elements = skim::read(text.get(), || List::new(limit, room)).map_err(D::Error::custom)?;
     Ok(elements.map(Vec::into_boxed_slice))
 }
 
@@ -126,10 +126,9 @@ impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Elements<T, F> {
                 None => return Ok(true),
             }
         }
-        let mut count = self.limit.most;
-        while elements.next_element::<IgnoredAny>()?.is_some() {
-            count += 1;
+        match elements.next_element::<IgnoredAny>()? {
+            Some(_) => Err(too_long(self.limit)),
+            None => Ok(true),
         }
-        if count > self.limit.most { Err(too_long(count, self.limit)) } else { Ok(true) }
     }
 }

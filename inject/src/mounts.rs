@@ -1,7 +1,7 @@
 //! The names and paths that the injection takes for itself, and the binaries that no container may
 //! write.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt::Arguments};
+use std::{collections::BTreeSet, fmt::Arguments};
 
 use contract::{Violation, Violations, names, rules};
 
@@ -66,9 +66,8 @@ impl<'a> Rules<'a> {
     ) {
         for (index, mount) in container.mounts().iter().enumerate() {
             let at = format_args!("{at}.volumeMounts[{index}]");
-            let path = mount.path();
-            if mount.name != names::VOLUME && is_reserved(&path) {
-                violations.push(|| taken(format_args!("{at}.mountPath"), "path", &path));
+            if mount.name != names::VOLUME && is_reserved(&mount.path) {
+                violations.push(|| taken(format_args!("{at}.mountPath"), "path", &mount.path));
             }
             if mount.name.starts_with(names::VOLUME_PREFIX)
                 && mount.name != parts::run_volume_name(&container.name)
@@ -83,14 +82,14 @@ impl<'a> Rules<'a> {
             }
         }
         let log = container.termination_message_path.as_ref();
-        if let Some(log) = log.map(|log| path::clean(log)).filter(|log| is_reserved(log)) {
-            violations.push(|| taken(format_args!("{at}.terminationMessagePath"), "path", &log));
+        if let Some(log) = log.filter(|log| is_reserved(log)) {
+            violations.push(|| taken(format_args!("{at}.terminationMessagePath"), "path", log));
         }
         for (index, device) in container.volume_devices.iter().flatten().enumerate() {
-            let path: Cow<'_, str> = path::clean(&device.device_path);
-            if is_reserved(&path) {
+            if is_reserved(&device.path) {
                 violations.push(|| {
-                    taken(format_args!("{at}.volumeDevices[{index}].devicePath"), "path", &path)
+                    let field = format_args!("{at}.volumeDevices[{index}].devicePath");
+                    taken(field, "path", &device.path)
                 });
             }
         }

@@ -135,6 +135,8 @@ pub(crate) fn run_volume(name: &str, give: impl FnOnce(Json<'_>)) {
 /// The name of a container's /run volume, which like every name is no longer than 63 characters.
 pub(crate) fn run_volume_name(container: &str) -> String {
     const LONGEST: usize = 63;
+    // The API server takes no container with a longer name, and one may be long for each mount.
+    let container = &container[..container.floor_char_boundary(LONGEST)];
     let name = [names::VOLUME_PREFIX, "run-", container].concat();
     if name.len() <= LONGEST {
         return name;

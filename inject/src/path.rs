@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// Not as a character: where parts are short, a search for each costs more than a look at every
+/// byte.
+const SLASH: [char; 1] = ['/'];
+
 /// The absolute path without empty, `.` and `..` components, and without a slash at its end. The
 /// kubelet takes a relative mount path from the root (`MakeAbsolutePath` of
 /// k8s.io/kubernetes/pkg/volume/util).
@@ -9,18 +13,18 @@ use std::borrow::Cow;
 /// Links are not followed: those of an image or of a node are not known here.
 pub(crate) fn clean(path: &str) -> Cow<'_, str> {
     let is_plain = |part| !matches!(part, "" | "." | "..");
-    if path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain)) {
+    if path.strip_prefix('/').is_some_and(|rest| rest.split(SLASH).all(is_plain)) {
         return Cow::Borrowed(path);
     }
-    let mut parts = Vec::new();
-    for part in path.split('/') {
+    let mut kept = Vec::new();
+    for part in path.split(SLASH) {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
-            _ => parts.push(part),
+            ".." => drop(kept.pop()),
+            _ => kept.push(part),
         }
     }
-    Cow::Owned(["/", &parts.join("/")].concat())
+    Cow::Owned(["/", &kept.join("/")].concat())
 }
 
 /// Whether a path is this folder or below it; both are clean.

@@ -53,7 +53,8 @@ pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: 
         return Outcome { violations, lookup, ..Outcome::default() };
     }
     let outcome = Outcome::default();
-    let mut injection = Injection { pod, rich: &rich, settings, programs, outcome };
+    let flags = launcher::flags(&rich, pod.spec.termination_grace_period_seconds);
+    let mut injection = Injection { pod, rich: &rich, flags, settings, programs, outcome };
     injection.whole(&chosen);
     injection.outcome
 }
@@ -61,6 +62,7 @@ pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: 
 struct Injection<'a> {
     pod: &'a Pod<'a>,
     rich: &'a Rich,
+    flags: Vec<String>,
     settings: &'a Settings,
     programs: Programs<'a>,
     outcome: Outcome,
@@ -196,8 +198,7 @@ impl<'a> Injection<'a> {
         let Program::Known(program) = self.programs.of(container) else {
             return;
         };
-        let grace = self.pod.spec.termination_grace_period_seconds;
-        let ours = launcher::command(self.rich, container, grace);
+        let ours = launcher::command(&self.flags, container);
         let (patch, place) = (&mut self.outcome.patch, [at, "/command"]);
         let program = program.as_ref();
         let is_made = |words: &[text::Text<'_>]| {

@@ -14,7 +14,7 @@ pub(crate) const RUN: &str = "/run";
 const VAR_RUN: &str = "/var/run";
 
 fn is_at_run(mount: &VolumeMount) -> bool {
-    matches!(&*mount.path(), RUN | VAR_RUN)
+    matches!(&*mount.path, RUN | VAR_RUN)
 }
 
 /// Whether /run is ours to bring: the user mounts nothing there.
@@ -37,7 +37,8 @@ pub(crate) fn check(pod: &Pod, rich: &Rich, chosen: &[usize], violations: &mut V
             };
             violations.push(|| {
                 let field = format!("spec.containers[{index}].volumeMounts[{at}]");
-                let broken = rules::RUN_SHARED.broken_at(&field).with("value", wrong);
+                let value = format_args!("{} ({wrong})", mount.name);
+                let broken = rules::RUN_SHARED.broken_at(&field).with("value", value);
                 broken.with("mode", rich.mode.name())
             });
         }
@@ -68,11 +69,11 @@ impl<'a> Users<'a> {
     }
 
     /// What stands against a volume at /run. One that the pod lacks is refused by the API server.
-    fn wrong_with(&self, mount: &VolumeMount) -> Option<String> {
+    fn wrong_with(&self, mount: &VolumeMount) -> Option<&'static str> {
         let (volume, users, _) = self.0.get(&*mount.name)?;
         if volume.empty_dir.is_none() {
-            return Some(format!("{} (no emptyDir)", mount.name));
+            return Some("no emptyDir");
         }
-        (*users > 1).then(|| format!("{} (another container mounts it)", mount.name))
+        (*users > 1).then_some("another container mounts it")
     }
 }

@@ -14,6 +14,16 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+impl Text<'_> {
+    /// What a function makes of it, which may be a part of it.
+    pub(crate) fn map(self, make: impl FnOnce(&str) -> Cow<'_, str>) -> Self {
+        match self.0 {
+            Cow::Borrowed(text) => Self(make(text)),
+            Cow::Owned(text) => Self(Cow::Owned(make(&text).into_owned())),
+        }
+    }
+}
+
 impl Deref for Text<'_> {
     type Target = str;
 

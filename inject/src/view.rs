@@ -1,7 +1,5 @@
 //! The part of a pod that the rules and the patch need; everything else is passed over unread.
 
-use std::borrow::Cow;
-
 use contract::{Mode, limits};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -154,19 +152,20 @@ pub(crate) struct Container<'a> {
     #[serde(default, deserialize_with = "list::volume_devices")]
     pub volume_devices: Option<Box<[VolumeDevice<'a>]>>,
     pub resources: Option<Box<Resources<'a>>>,
-    /// Where it is not the usual one.
+    /// In its one spelling, where it is not the usual one.
     #[serde(default, deserialize_with = "termination_message_path")]
     pub termination_message_path: Option<Box<Text<'a>>>,
 }
 
 /// Where Kubernetes puts the termination message unless the container says otherwise.
-pub(crate) const TERMINATION_LOG: &str = "/dev/termination-log";
+const TERMINATION_LOG: &str = "/dev/termination-log";
 
 fn termination_message_path<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Box<Text<'a>>>, D::Error> {
     let path = Option::<Text<'a>>::deserialize(deserializer)?;
-    Ok(path.filter(|path| *path != TERMINATION_LOG && !path.is_empty()).map(Box::new))
+    let path = path.filter(|path| !path.is_empty()).map(|path| path.map(path::clean));
+    Ok(path.filter(|path| *path != TERMINATION_LOG).map(Box::new))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -201,8 +200,9 @@ pub(crate) struct Sleep {
 #[serde(remote = "Self", rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(crate) struct VolumeMount<'a> {
     pub name: Text<'a>,
-    #[serde(default)]
-    pub mount_path: Text<'a>,
+    /// The mount path in its one spelling.
+    #[serde(default, rename = "mountPath", deserialize_with = "clean_path")]
+    pub path: Text<'a>,
     pub read_only: Option<bool>,
     /// Whether it names a `subPath`.
     #[serde(default, rename = "subPath", deserialize_with = "has_text")]
@@ -218,7 +218,8 @@ pub(crate) struct VolumeMount<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub(crate) struct VolumeDevice<'a> {
-    pub device_path: Text<'a>,
+    #[serde(rename = "devicePath", deserialize_with = "clean_path")]
+    pub path: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -285,11 +286,14 @@ fn containers<'de: 'a, 'a, D: Deserializer<'de>>(
     list::containers(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Whether a list has words; which they are makes no difference.
+/// Whether a list has words; which they are, and how many, makes no difference.
 fn has_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let mut has_words = false;
-    list::each(deserializer, &limits::WORDS, |_: Text<'de>| has_words = true)?;
-    Ok(has_words)
+    let words = Option::<Vec<IgnoredAny>>::deserialize(deserializer)?;
+    Ok(words.is_some_and(|words| !words.is_empty()))
+}
+
+fn clean_path<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
+    Text::deserialize(deserializer).map(|path| path.map(path::clean))
 }
 
 fn has_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -384,16 +388,11 @@ impl<'a> Container<'a> {
     }
 
     pub(crate) fn mounts_at(&self, path: &str) -> bool {
-        self.mounts().iter().any(|mount| mount.path() == path)
+        self.mounts().iter().any(|mount| mount.path == path)
     }
 }
 
 impl VolumeMount<'_> {
-    /// The mount path in its one spelling.
-    pub(crate) fn path(&self) -> Cow<'_, str> {
-        path::clean(&self.mount_path)
-    }
-
     /// Whether more than reading comes of it.
     ///
     /// The kubelet makes the folder of a `subPath` that is not there, in a volume that is mounted

@@ -1,7 +1,7 @@
 //! The kinds that have a pod template, and what is done with them: our annotations are carried
 //! into the template, and what a pod of it would be refused for is refused at once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use contract::{Violations, rules, shown_names};
 use serde::{Deserialize, de::IgnoredAny};
@@ -88,10 +88,10 @@ pub(crate) fn judge(
     carry(kind, old.as_ref(), &mut new, &mut outcome);
     // One after the other: each plan has a patch of its own, which nobody wants here.
     let before = old.map_or_else(Violations::new, |old| {
-        violations_of(&old.plan(kind, settings, known), settings, known)
+        violations_of(&mut old.plan(kind, settings, known), settings, known)
     });
-    let plan = new.plan(kind, settings, known);
-    let violations = violations_of(&plan, settings, known);
+    let mut plan = new.plan(kind, settings, known);
+    let violations = violations_of(&mut plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
     outcome.adds_host_path = plan.adds_host_path;
@@ -125,8 +125,8 @@ fn compare(kind: &Workload, now: Violations, before: &Violations, outcome: &mut 
 
 /// What its pods will be refused for: by us, or by Pod Security because of us. What else Pod
 /// Security has against them is not for us to judge.
-fn violations_of(plan: &Outcome, settings: &Settings, known: &Known) -> Violations {
-    let mut violations = plan.violations.clone();
+fn violations_of(plan: &mut Outcome, settings: &Settings, known: &Known) -> Violations {
+    let mut violations = mem::take(&mut plan.violations);
     if let Some(level @ (Level::Baseline | Level::Restricted)) = known.namespace.enforces
         && settings.pod_security
     {

@@ -115,6 +115,7 @@ fn no_effect_on(request: &Request<'_>) -> String {
 mod tests {
     use super::*;
     use crate::admission::{Envelope, response};
+    use contract::limits;
     use serde_json::{Value, json};
 
     fn settings() -> Settings {
@@ -297,7 +298,7 @@ mod tests {
         let names = json!({"rich.pouch/mode": "dumb-init", "rich.pouch/containers": names});
         let long = json!({"rich.pouch/mode": "m".repeat(1_000_000)});
         for (annotations, first, last) in [
-            (keys, "100000 rules are broken:", "- and 99980 more"),
+            (keys, "100000 rules are broken:", "- and 99995 more"),
             (names, "metadata.annotations[rich.pouch/containers] asks for 100000 rich", "fewer"),
             (long, "rich.pouch/mode: not supported rich mode: mmm", "sbin-init"),
         ] {
@@ -311,7 +312,9 @@ mod tests {
                     let message = status["message"].as_str().unwrap();
                     let message = message.strip_prefix("spec.template.").unwrap_or(message);
                     assert!(message.starts_with(first) && message.ends_with(last), "{message}");
-                    assert!(status["details"]["causes"].as_array().unwrap().len() <= 20);
+                    assert!(
+                        status["details"]["causes"].as_array().unwrap().len() <= limits::LISTED
+                    );
                     assert!(logged < 30, "{logged}");
                 }
             }

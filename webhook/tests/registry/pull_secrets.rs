@@ -95,7 +95,7 @@ async fn what_is_no_name_does_not_come_into_a_path() {
 
 #[tokio::test]
 async fn no_more_than_sixteen_are_read() {
-    let names: Vec<_> = (0..100).map(|index| format!("pull-{index}")).collect();
+    let names: Vec<_> = (0..64).map(|index| format!("pull-{index}")).collect();
     let (client_of_pod, paths) = client(|_| None);
     let asking = Asking::of(&"registry.invalid").with_pull_secrets(client_of_pod);
     asking.answers(&pod(&names)).await;
