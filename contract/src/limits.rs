@@ -11,6 +11,9 @@
 //! the numbers here.
 
 /// How many violations or warnings of an object are put into words. The others are counted.
+///
+/// An answer has each sentence twice, and two questions are asked: more of them would make a short
+/// object dearer than a usual pod of many times its size.
 pub const LISTED: usize = 5;
 
 /// How many names a sentence lists. The others are counted.

@@ -4,9 +4,9 @@
 //! byte of the others spends most of its time on them. This one finds their end by the brackets
 //! and quotes alone, 64 bytes at a time.
 //!
-//! What is valid JSON is read as serde_json reads it: whatever else than the usual comes by here
-//! is given to serde_json, whose value or error is the result. What is passed over is not
-//! examined: there, text is taken that is no JSON.
+//! Valid JSON is read as serde_json reads it. If the text is not of the usual kind, serde_json reads
+//! it again, and its value or error is the result; a value of another type is told at once, in
+//! serde_json's words. What is passed over is not examined: there, text is taken that is no JSON.
 #![forbid(unsafe_code)]
 
 mod escape;
@@ -65,8 +65,8 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
 /// Reads one member of the object in JSON text; nothing where it has none of that name, or where
 /// the text is `null`.
 ///
-/// As in everything that serde derives, a member that stands twice is an error: whoever takes the
-/// first and whoever takes the last would read two objects.
+/// As in everything that serde derives, a member that stands twice is an error: a reader that takes
+/// the first and one that takes the last would read two objects.
 ///
 /// # Errors
 /// serde_json's, where the text is no such object, has the member twice, or it is not of this type.
@@ -90,7 +90,12 @@ pub fn read<'a, S: DeserializeSeed<'a>>(
     let mut reader = Reader::new(text);
     match reader.whole(seed()) {
         Ok(value) => return Ok(value),
-        Err(Fault::LongString(reason)) => {
+        Err(Fault::Wrong(reason)) => {
+            let error = serde_json::Error::custom(&reason);
+            if error.line() > 0 {
+                // The place in a text within this one, which the reason names.
+                return Err(error);
+            }
             let (line, column) = reader.position();
             let reason = format_args!("{reason} at line {line} column {column}");
             return Err(serde_json::Error::custom(reason));

@@ -5,14 +5,16 @@ use std::{fmt, iter};
 use serde::{
     Deserializer,
     de::{
-        DeserializeSeed, Error as _, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
+        DeserializeSeed, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
         value::{BorrowedStrDeserializer, MapDeserializer},
     },
     forward_to_deserialize_any,
 };
 
-use crate::reason::SHOWN;
-use crate::scan::{end_of_container, end_of_string, special};
+use crate::{
+    reason::SHOWN,
+    scan::{end_of_container, end_of_string, special},
+};
 
 /// As deep as serde_json reads.
 const DEPTH: u8 = 127;
@@ -22,27 +24,31 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// Why nothing was read.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The text is not JSON, not of the type that is asked for, or of a kind that is left to
+    /// The text is not JSON, has a value of another type, or is of a kind that is left to
     /// serde_json.
     Unusual,
-    /// There is a long string where something else belongs. serde_json would quote it as a whole.
-    LongString(Box<str>),
+    /// Why the value is not what is asked for. To let serde_json find that again would cost a second
+    /// reading, and another for each text within the text.
+    Wrong(Box<str>),
 }
 
 use Fault::Unusual;
 
 impl Fault {
-    /// The fault of a value that is no `expected`.
+    /// The fault of a value that is no `expected`, in serde_json's words, which would quote a long
+    /// string as a whole.
     fn of(what: &str, value: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        match value {
+        let reason = match value {
+            Unexpected::Float(_) | Unexpected::Map | Unexpected::Seq => return Unusual,
+            Unexpected::Unit => format!("invalid {what}: null, expected {expected}"),
             Unexpected::Str(text) if text.len() > SHOWN => {
                 let (end, _) = text.char_indices().nth(SHOWN).unwrap_or((text.len(), ' '));
                 let shown = [&text[..end], "…"].concat();
-                let reason = format!("invalid {what}: string {shown:?}, expected {expected}");
-                Self::LongString(reason.into())
+                format!("invalid {what}: string {shown:?}, expected {expected}")
             }
-            _ => Unusual,
-        }
+            _ => format!("invalid {what}: {value}, expected {expected}"),
+        };
+        Self::Wrong(reason.into())
     }
 }
 
@@ -52,14 +58,14 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusual => formatter.write_str("unusual JSON"),
-            Self::LongString(reason) => formatter.write_str(reason),
+            Self::Wrong(reason) => formatter.write_str(reason),
         }
     }
 }
 
 impl serde::de::Error for Fault {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Unusual
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self::Wrong(reason.to_string().into())
     }
 
     fn invalid_type(value: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -78,11 +84,13 @@ pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: u8,
+    /// Where a value was found to be wrong.
+    wrong_at: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, wrong_at: None }
     }
 
     /// The whole text as one value, read in this way.
@@ -94,9 +102,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The line and the column as far as the text was read, as serde_json counts them.
+    /// The line and the column where a value was found to be wrong, as serde_json counts them.
     pub(crate) fn position(&self) -> (usize, usize) {
-        let read = &self.text.as_bytes()[..self.at.min(self.text.len())];
+        let at = self.wrong_at.unwrap_or(self.at).min(self.text.len());
+        let read = &self.text.as_bytes()[..at];
         let lines = read.split(|byte| *byte == b'\n');
         let column = lines.clone().next_back().map_or(0, <[u8]>::len);
         (lines.count(), column)
@@ -179,21 +188,44 @@ impl<'a> Reader<'a> {
         self.text.get(from..self.at).ok_or(Unusual)
     }
 
-    fn visit_string<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
-        if let Some(text) = self.plain_string() {
-            return visitor.visit_borrowed_str(text);
+    #[cold]
+    fn note_place(&mut self) {
+        self.wrong_at.get_or_insert(self.at);
+    }
+
+    /// The same for an object or an array, which serde_json tries to end before it names the place.
+    #[cold]
+    fn note_place_behind(&mut self, close: u8) {
+        if self.wrong_at.is_none() {
+            let next = self.peek();
+            if next == Some(close) || next == Some(b',') {
+                self.at += 1;
+            }
+            if next == Some(b',') {
+                self.peek();
+            }
+            self.note_place();
         }
-        let quoted = self.quoted_string()?;
-        visitor.visit_string(serde_json::from_str(quoted).map_err(Fault::custom)?)
+    }
+
+    fn visit_string<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
+        let value = if let Some(text) = self.plain_string() {
+            visitor.visit_borrowed_str(text)
+        } else {
+            let quoted = self.quoted_string()?;
+            visitor.visit_string(serde_json::from_str(quoted).map_err(|_| Unusual)?)
+        };
+        value.inspect_err(|_| self.note_place())
     }
 
     fn visit_word<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value> {
-        match self.word()? {
+        let value = match self.word()? {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
             "null" => visitor.visit_unit(),
             number => visit_number(number, visitor),
-        }
+        };
+        value.inspect_err(|_| self.note_place())
     }
 
     /// Reads what is between two brackets.
@@ -207,7 +239,8 @@ impl<'a> Reader<'a> {
         if self.depth > DEPTH {
             return Err(Unusual);
         }
-        let value = read(Items { reader: self, close, is_first: true })?;
+        let value = read(Items { reader: self, close, is_first: true })
+            .inspect_err(|_| self.note_place_behind(close))?;
         self.depth -= 1;
         self.take(close)?;
         Ok(value)
@@ -219,15 +252,15 @@ fn visit_number<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value
     let digits = number.strip_prefix('-').unwrap_or(number);
     let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_integer {
-        return visitor.visit_f64(serde_json::from_str(number).map_err(Fault::custom)?);
+        return visitor.visit_f64(serde_json::from_str(number).map_err(|_| Unusual)?);
     }
     if digits.starts_with('0') && number != "0" {
         return Err(Unusual);
     }
     if number.starts_with('-') {
-        visitor.visit_i64(number.parse().map_err(Fault::custom)?)
+        visitor.visit_i64(number.parse().map_err(|_| Unusual)?)
     } else {
-        visitor.visit_u64(number.parse().map_err(Fault::custom)?)
+        visitor.visit_u64(number.parse().map_err(|_| Unusual)?)
     }
 }
 

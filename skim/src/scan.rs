@@ -96,7 +96,13 @@ pub(crate) fn end_of_container(bytes: &[u8], from: usize) -> Option<usize> {
 fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Option<usize> {
     let marks = Marks::of(block);
     let inside = quotes.inside(marks.quotes, marks.backslashes);
-    let (opened, closed) = (marks.opened & !inside, marks.closed & !inside);
+    let (mut opened, mut closed) = (marks.opened & !inside, marks.closed & !inside);
+    if *depth > 0 {
+        // What is empty ends nothing else, and there may be much of it.
+        let empty = opened & closed >> 1;
+        opened &= !empty;
+        closed &= !(empty << 1);
+    }
     if *depth > u64::BITS {
         // Not all of it is closed in one block.
         *depth += opened.count_ones();
@@ -106,7 +112,7 @@ fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Op
     let mut brackets = opened | closed;
     while brackets != 0 {
         let place = brackets.trailing_zeros();
-        *depth = if marks.opened >> place & 1 == 1 { *depth + 1 } else { *depth - 1 };
+        *depth = if opened >> place & 1 == 1 { *depth + 1 } else { *depth - 1 };
         if *depth == 0 {
             return Some(place as usize);
         }

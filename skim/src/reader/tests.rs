@@ -106,6 +106,20 @@ fn texts(value: &Value) -> [String; 2] {
 
 proptest! {
     #[test]
+    fn a_value_of_another_type_is_told_as_serde_json_tells_it(
+        name in values(), count in values(), on in values(), words in values(), pretty: bool,
+        left_out in 0..5_usize,
+    ) {
+        let mut members = vec![("name", name), ("count", count), ("on", on), ("words", words)];
+        members.truncate(4 - left_out.min(4));
+        let object: Value = members.into_iter().collect();
+        let text = if pretty { format!("{object:#}") } else { object.to_string() };
+        let theirs = serde_json::from_str::<Asked<'_>>(&text).map_err(|error| error.to_string());
+        let ours = crate::from_str::<Asked<'_>>(&text).map_err(|error| error.to_string());
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
     fn every_value_is_read_as_it_was_written(value in values()) {
         for text in texts(&value) {
             prop_assert_eq!(&read::<Value>(&text).unwrap(), &value);
@@ -115,11 +129,11 @@ proptest! {
     #[test]
     fn every_value_is_passed_over_to_its_end(value in values()) {
         for text in texts(&value) {
-            let mut reader = Reader { text: &text, at: 0, depth: 0 };
+            let mut reader = Reader::new(&text);
             prop_assert_eq!(reader.skip().unwrap(), &text);
             for behind in ["]", " , 5"] {
                 let longer = format!("{text}{behind}");
-                let mut reader = Reader { text: &longer, at: 0, depth: 0 };
+                let mut reader = Reader::new(&longer);
                 prop_assert_eq!(reader.skip().unwrap(), &text);
             }
         }
