@@ -61,13 +61,15 @@ limits! {
     /// initscript once for each.
     RICH_CONTAINERS: "rich containers", 4;
     /// The volumes of a pod.
-    VOLUMES: "volumes", 512;
+    VOLUMES: "volumes", 256;
     /// The mounts of a container.
-    VOLUME_MOUNTS: "volumeMounts", 512;
+    VOLUME_MOUNTS: "volumeMounts", 256;
     /// The block devices of a container.
-    VOLUME_DEVICES: "volumeDevices", 512;
+    VOLUME_DEVICES: "volumeDevices", 256;
     /// The words of a container's `command`, or of the command of its preStop.
-    WORDS: "words of a command", 1000;
+    WORDS: "words of a command", 256;
+    /// The variables of a container.
+    ENV: "env", 1000;
     /// The variables of a container that have one of the names that the injection sets.
     VARIABLES: "variables named rich_mode or rich_mode_launch_manner", 16;
     /// The owners of an object.
