@@ -35,12 +35,48 @@ impl Pod<'_> {
     }
 }
 
-/// What is to be done with a pod, or would be with a pod of this template, by who wrote it.
+/// What is to be done with a pod, by who wrote it.
 pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: &Known) -> Outcome {
+    let (outcome, rich) = examine(pod, creator, settings, known);
+    let Some(RichPod { rich, chosen, programs }) = rich else {
+        return outcome;
+    };
+    let flags = launcher::flags(&rich, pod.spec.termination_grace_period_seconds);
+    let mut injection = Injection { pod, rich: &rich, flags, settings, programs, outcome };
+    injection.whole(&chosen);
+    injection.outcome
+}
+
+/// What would be done with a pod of this template, without the patch: the pods themselves come to
+/// be changed, and a patch costs more than all the rest.
+pub(crate) fn foresee(
+    template: &Pod,
+    creator: Creator<'_>,
+    settings: &Settings,
+    known: &Known,
+) -> Outcome {
+    examine(template, creator, settings, known).0
+}
+
+/// A pod that asks to be rich, and may be.
+struct RichPod<'a> {
+    rich: Rich,
+    /// The containers that are rich, by their place in `spec.containers`.
+    chosen: Vec<usize>,
+    programs: Programs<'a>,
+}
+
+/// Judges a pod and says what the injection means for it; the patch is still to be made.
+fn examine<'a>(
+    pod: &'a Pod<'a>,
+    creator: Creator<'_>,
+    settings: &Settings,
+    known: &'a Known,
+) -> (Outcome, Option<RichPod<'a>>) {
     let Reading { rich, mut violations } = contract::read(pod.annotations());
     violations.push_unlisted(pod.metadata.annotations.as_ref().map_or(0, |it| it.unlisted));
     let Some(rich) = rich else {
-        return Outcome { violations, ..Outcome::default() };
+        return (Outcome { violations, ..Outcome::default() }, None);
     };
 
     let (chosen, kept_from) = chosen::choose(pod, &rich, creator);
@@ -50,13 +86,34 @@ pub(crate) fn plan(pod: &Pod, creator: Creator<'_>, settings: &Settings, known: 
     violations.append(broken);
     if !violations.is_empty() {
         let lookup = Lookup::new(pod, images);
-        return Outcome { violations, lookup, ..Outcome::default() };
+        return (Outcome { violations, lookup, ..Outcome::default() }, None);
     }
-    let outcome = Outcome::default();
-    let flags = launcher::flags(&rich, pod.spec.termination_grace_period_seconds);
-    let mut injection = Injection { pod, rich: &rich, flags, settings, programs, outcome };
-    injection.whole(&chosen);
-    injection.outcome
+    let mut outcome = Outcome::default();
+    for index in chosen.iter().copied() {
+        let container = pod.spec.containers.get(index);
+        if let Some(container) = container.filter(|it| needs_privilege(it, &rich)) {
+            outcome.made_privileged.push(index);
+            outcome.warnings.push(|| made_privileged(container, &rich));
+        }
+    }
+    let binaries = pod.volumes().iter().find(|volume| volume.name == names::VOLUME);
+    outcome.adds_host_path = settings.binaries == Binaries::Node
+        && !chosen.is_empty()
+        && !binaries.is_some_and(|volume| parts::is_current(volume, settings));
+    (outcome, Some(RichPod { rich, chosen, programs }))
+}
+
+fn needs_privilege(container: &Container, rich: &Rich) -> bool {
+    rich.is_privileged() && container.privileged() != Some(true)
+}
+
+/// One line, whatever the name is: only after us the API server looks at it.
+fn made_privileged(container: &Container, rich: &Rich) -> String {
+    let (mode, name) = (rich.mode.name(), shown(&container.name));
+    match rich.privileged {
+        Some(_) => format!("rich.pouch/privileged makes container \"{name}\" privileged"),
+        None => format!("rich.pouch/mode {mode} makes container \"{name}\" privileged"),
+    }
 }
 
 struct Injection<'a> {
@@ -105,8 +162,6 @@ impl<'a> Injection<'a> {
             let place = ["/spec/volumes/", &index.to_string()];
             parts::volume(self.settings, |volume| patch.replace(&place, volume));
         }
-        let from_node = self.settings.binaries == Binaries::Node;
-        self.outcome.adds_host_path = from_node && !binaries.is_some_and(is_current);
         patch.append("/spec", "/volumes", self.pod.spec.volumes.is_some(), |list| {
             if binaries.is_none() {
                 parts::volume(self.settings, |volume| list.push(volume));
@@ -184,9 +239,8 @@ impl<'a> Injection<'a> {
         let at = &format!("/spec/containers/{index}");
         self.command(at, container);
         self.env(at, container);
-        if self.rich.is_privileged() && container.privileged() != Some(true) {
+        if needs_privilege(container, self.rich) {
             self.privileged(at, container);
-            self.outcome.made_privileged.push(index);
         }
         if self.rich.mode.boots_the_image() {
             self.pre_stop(at, container);
@@ -243,12 +297,6 @@ impl<'a> Injection<'a> {
         } else {
             patch.add(&[at, "/securityContext"], Object(&[("privileged", Bool(true))]));
         }
-        // One line, whatever the name is: only after us the API server looks at it.
-        let (mode, name) = (self.rich.mode.name(), shown(&container.name));
-        self.outcome.warnings.push(|| match self.rich.privileged {
-            Some(_) => format!("rich.pouch/privileged makes container \"{name}\" privileged"),
-            None => format!("rich.pouch/mode {mode} makes container \"{name}\" privileged"),
-        });
     }
 
     fn pre_stop(&mut self, at: &str, container: &Container) {

@@ -86,17 +86,18 @@ pub(crate) fn judge(
     }
     let mut outcome = Outcome::default();
     carry(kind, old.as_ref(), &mut new, &mut outcome);
-    // One after the other: each plan has a patch of its own, which nobody wants here.
-    let before = old.map_or_else(Violations::new, |old| {
-        violations_of(&mut old.plan(kind, settings, known), settings, known)
-    });
-    let mut plan = new.plan(kind, settings, known);
+    let mut plan = new.foresee(kind, settings, known);
     let violations = violations_of(&mut plan, settings, known);
     outcome.lookup = plan.lookup;
     outcome.made_privileged = plan.made_privileged;
     outcome.adds_host_path = plan.adds_host_path;
     outcome.warnings.append(plan.warnings);
-    compare(kind, violations, &before, &mut outcome);
+    if !violations.is_empty() {
+        let before = old.map_or_else(Violations::new, |old| {
+            violations_of(&mut old.foresee(kind, settings, known), settings, known)
+        });
+        compare(kind, violations, &before, &mut outcome);
+    }
     Ok(outcome)
 }
 
@@ -190,9 +191,9 @@ impl<'a> Parsed<'a> {
 
 impl Parsed<'_> {
     /// What is to be done with a pod of the template.
-    fn plan(&self, kind: &Workload, settings: &Settings, known: &Known) -> Outcome {
+    fn foresee(&self, kind: &Workload, settings: &Settings, known: &Known) -> Outcome {
         let creator = Creator::of_template(&self.metadata, &kind.template, known);
-        pod::plan(&self.template, creator, settings, known)
+        pod::foresee(&self.template, creator, settings, known)
     }
 }
 
