@@ -1,4 +1,4 @@
-//! Any bytes: what is JSON is read as serde_json reads it, as a whole, passed over, and member by
+//! Any text: what is JSON is read as serde_json reads it, as a whole, passed over, and member by
 //! member, where each of them stands once.
 #![no_main]
 
@@ -6,15 +6,18 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, value::RawValue};
 
 fuzz_target!(|bytes: &[u8]| {
-    let read = skim::from_slice::<Value>(bytes);
-    let raw = skim::from_slice::<&RawValue>(bytes);
-    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
+    let Ok(text) = skim::text(bytes) else {
+        assert!(str::from_utf8(bytes).is_err());
+        return;
+    };
+    let read = skim::from_str::<Value>(text);
+    let raw = skim::from_str::<&RawValue>(text);
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
         assert!(read.is_err());
         return;
     };
     assert_eq!(read.unwrap(), value);
-    assert_eq!(raw.unwrap().get(), serde_json::from_slice::<&RawValue>(bytes).unwrap().get());
-    let text = str::from_utf8(bytes).unwrap();
+    assert_eq!(raw.unwrap().get(), serde_json::from_str::<&RawValue>(text).unwrap().get());
     for (name, member) in value.as_object().into_iter().flatten() {
         match skim::member::<Value>(text, name) {
             Ok(found) => assert_eq!(found.unwrap(), *member, "{name}"),

@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 
 use contract::names;
 
-use crate::{Error, Outcome, Settings, mounts::Rules, pod, view::Pod};
+use crate::{Error, Outcome, Settings, mounts::Rules, view::Pod};
 
 pub(crate) fn judge(
     object: &str,
     old: Option<&str>,
     settings: &Settings,
 ) -> Result<Outcome, Error> {
-    let pod = pod::read(object)?;
-    let old = old.map(pod::read).transpose()?;
+    let pod = Pod::read(object)?;
+    let old = old.map(Pod::read).transpose()?;
     let mut outcome = Outcome::default();
     if pod.volumes().iter().all(|it| it.name != names::VOLUME) {
         return Ok(outcome);

@@ -40,6 +40,8 @@ pub use text::Text;
 pub use view::{OwnerReference, Pod};
 pub use workload::Workload;
 
+use std::sync::Arc;
+
 use contract::{Listed, Violations};
 
 /// The version of the project, which the folder on the nodes is named for.
@@ -63,7 +65,7 @@ pub struct Outcome {
 }
 
 /// Why an object could not be judged.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The JSON text is not such an object.
     #[error("the {kind} cannot be read: {}", skim::Reason(source))]
@@ -71,8 +73,14 @@ pub enum Error {
         /// The kind that it should be.
         kind: String,
         /// What is wrong with it, and where.
-        source: serde_json::Error,
+        source: Arc<serde_json::Error>,
     },
+}
+
+impl Error {
+    pub(crate) fn unreadable(kind: &str, source: serde_json::Error) -> Self {
+        Self::Unreadable { kind: kind.to_owned(), source: Arc::new(source) }
+    }
 }
 
 /// An object that can carry annotations of ours.
@@ -101,8 +109,8 @@ impl<'a> Target<'a> {
 /// Judges an object and says what is to be done with it.
 ///
 /// `old` is the object as it was, where this is an update: it tells which annotations were taken
-/// off a workload, and which ephemeral containers a pod had. `known` is what has been found out beyond it: of images nothing at first, and
-/// then what the outcome's [`Lookup`] asked for.
+/// off a workload, and which ephemeral containers a pod had. `known` is what has been found out
+/// beyond it: of images nothing at first, and then what the outcome's [`Lookup`] asked for.
 ///
 /// # Errors
 /// [`Error::Unreadable`] where `object` or `old` is not JSON of the target's shape.
@@ -114,7 +122,7 @@ pub fn judge(
     known: &Known,
 ) -> Result<Outcome, Error> {
     match target {
-        Target::Pod => pod::judge(object, settings, known),
+        Target::Pod => Ok(Pod::read(object)?.judge(settings, known)),
         Target::EphemeralContainers => ephemeral::judge(object, old, settings),
         Target::Workload(kind) => workload::judge(kind, object, old, settings, known),
     }

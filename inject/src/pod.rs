@@ -19,16 +19,16 @@ use crate::{
 /// Where the annotation of that name is, as a JSON pointer.
 const STATUS: &str = "/metadata/annotations/rich.pouch~1status";
 
-pub(crate) fn judge(object: &str, settings: &Settings, known: &Known) -> Result<Outcome, Error> {
-    Ok(read(object)?.judge(settings, known))
-}
+impl<'a> Pod<'a> {
+    /// Reads a pod out of JSON text, which it borrows.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if the text is not a pod.
+    pub fn read(object: &'a str) -> Result<Self, Error> {
+        skim::from_str(object).map_err(|source| Error::unreadable("Pod", source))
+    }
 
-pub(crate) fn read(object: &str) -> Result<Pod<'_>, Error> {
-    skim::from_str(object).map_err(|source| Error::Unreadable { kind: "Pod".to_owned(), source })
-}
-
-impl Pod<'_> {
-    /// Judges a pod that has been read already, as [`crate::judge`] does its text.
+    /// Judges a pod, as [`crate::judge`] does its text.
     #[must_use]
     pub fn judge(&self, settings: &Settings, known: &Known) -> Outcome {
         plan(self, Creator::of_pod(&self.metadata, known), settings, known)

@@ -164,8 +164,7 @@ struct Parsed<'a> {
 impl<'a> Parsed<'a> {
     /// Reads it; nothing where it has no template.
     fn read(kind: &Workload, json: &'a str) -> Result<Option<Self>, Error> {
-        Self::parse(kind, json)
-            .map_err(|source| Error::Unreadable { kind: kind.kind.to_string(), source })
+        Self::parse(kind, json).map_err(|source| Error::unreadable(&kind.kind, source))
     }
 
     fn parse(kind: &Workload, json: &'a str) -> Result<Option<Self>, serde_json::Error> {

@@ -18,7 +18,7 @@ mod scan;
 pub use escape::escape;
 pub use reason::Reason;
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, str::Utf8Error};
 
 use serde::{
     Deserialize,
@@ -45,21 +45,13 @@ pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::
     read(text, || PhantomData)
 }
 
-/// Reads a value out of JSON text in UTF-8, which it may borrow.
+/// The text that the bytes are: JSON that programs send each other is UTF-8 (RFC 8259, section 8.1).
 ///
 /// # Errors
-/// serde_json's, where the bytes are not JSON or not of this type.
-pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
-    match text(bytes) {
-        Some(text) => from_str(text),
-        None => serde_json::from_slice(bytes),
-    }
-}
-
-/// The text in UTF-8 that the bytes are.
-#[must_use]
-pub fn text(bytes: &[u8]) -> Option<&str> {
-    simdutf8::basic::from_utf8(bytes).ok()
+/// Where they are not UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    // The fast one does not say where.
+    simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes))
 }
 
 /// Reads one member of the object in JSON text; nothing where it has none of that name, or where

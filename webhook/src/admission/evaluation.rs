@@ -5,7 +5,7 @@ use inject::{Known, Outcome, Settings, Target};
 use serde_json::value::RawValue;
 
 use super::{
-    review::{Object, Request, metadata},
+    review::{Request, metadata},
     verdict::{Decision, Unreadable, Verdict},
 };
 
@@ -55,10 +55,11 @@ fn evaluate(
         "ephemeralcontainers" if update => Some(Target::EphemeralContainers),
         _ => return Verdict::allow(),
     };
-    let (target, mut outcome) = match &request.object {
-        None => return Unreadable::NoObject.into(),
-        Some(Object::NewPod(pod)) => (Target::Pod, pod.judge(settings, known)),
-        Some(Object::Text(object)) => {
+    let (target, mut outcome) = match (&request.new_pod, request.object) {
+        (_, None) => return Unreadable::NoObject.into(),
+        (Some(Ok(pod)), _) => (Target::Pod, pod.judge(settings, known)),
+        (Some(Err(error)), _) => return Unreadable::from(error.clone()).into(),
+        (None, Some(object)) => {
             // Nothing may keep a controller from taking off its finalizer.
             if update && target.is_none() {
                 match metadata(object) {

@@ -4,10 +4,9 @@
 //! [`response`] writes the verdict as bytes.
 
 mod evaluation;
-mod request;
 mod review;
 mod verdict;
 
 pub use evaluation::{mutate, validate};
-pub use review::{Envelope, EnvelopeError, GroupVersionKind, Object, Request};
+pub use review::{Envelope, EnvelopeError, GroupVersionKind, Request};
 pub use verdict::{Decision, Unreadable, Verdict, response};

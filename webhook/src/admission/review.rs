@@ -1,13 +1,11 @@
 //! The envelope in which the API server sends an object: AdmissionReview of admission.k8s.io/v1.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::Utf8Error};
 
 use contract::shown;
 use inject::Pod;
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
-
-use super::request::Unread;
 
 /// The API version of the reviews that are read and answered.
 pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -17,6 +15,9 @@ pub(super) const KIND: &str = "AdmissionReview";
 /// Why bytes are not a review that can be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
+    /// Bytes that are no text.
+    #[error("the body is not JSON: byte {} is not UTF-8", .0.valid_up_to())]
+    NotText(#[from] Utf8Error),
     /// No JSON at all.
     #[error("the body is not JSON: {}", skim::Reason(.0))]
     NotJson(#[source] serde_json::Error),
@@ -42,45 +43,51 @@ pub enum EnvelopeError {
 
 /// An AdmissionReview as it is read.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a, R: Deserialize<'de>"))]
-pub struct Envelope<'a, R = Request<'a>> {
+#[serde(rename_all = "camelCase")]
+pub struct Envelope<'a> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    request: Option<R>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
 }
 
 /// What the API server asks: may this object be written?
-#[derive(Debug, Default)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request<'a> {
     /// Names the request; the answer repeats it.
+    #[serde(borrow)]
     pub uid: Cow<'a, str>,
     /// The kind of the object.
+    #[serde(borrow)]
     pub kind: GroupVersionKind<'a>,
     /// The part of the object that is written, such as `status`; empty for the object itself.
+    #[serde(borrow, default)]
     pub sub_resource: Cow<'a, str>,
     /// The object's name; empty where the API server is yet to make one.
+    #[serde(borrow, default)]
     pub name: Cow<'a, str>,
     /// The object's namespace. The object itself need not say it.
+    #[serde(borrow, default)]
     pub namespace: Cow<'a, str>,
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    #[serde(borrow)]
     pub operation: Cow<'a, str>,
     /// The object as it is to be written.
-    pub object: Option<Object<'a>>,
+    #[serde(borrow)]
+    pub object: Option<&'a RawValue>,
     /// The object as it was.
+    #[serde(borrow)]
     pub old_object: Option<&'a RawValue>,
     /// Whether nothing will be written whatever is answered.
+    #[serde(default)]
     pub dry_run: bool,
-}
-
-/// An object, as far as it has been read.
-#[derive(Debug)]
-pub enum Object<'a> {
-    /// A pod that is to be created: most requests are about one, and it is read on the way.
-    NewPod(Box<Pod<'a>>),
-    /// Another, or one that cannot be read.
-    Text(&'a RawValue),
+    /// The object, if it is a pod that is to be created. Most requests are about one, and more than
+    /// one has to do with it.
+    #[serde(skip)]
+    pub(super) new_pod: Option<Result<Box<Pod<'a>>, inject::Error>>,
 }
 
 /// The full name of a kind.
@@ -117,61 +124,48 @@ impl Metadata<'_> {
 impl<'a> Envelope<'a> {
     /// Reads the request out of a review's bytes, which it borrows.
     pub fn read(bytes: &'a [u8]) -> Result<Request<'a>, EnvelopeError> {
-        let usual = skim::text(bytes).and_then(skim::usual::<Self>);
-        let Envelope { api_version, kind, request } = match usual {
-            Some(envelope) => envelope,
-            None => Envelope::<Unread<'a>>::read_whole(bytes)?,
-        };
+        let envelope = skim::from_str(skim::text(bytes)?).map_err(|it| match it.classify() {
+            Category::Data => EnvelopeError::NotAReview(it),
+            Category::Io | Category::Syntax | Category::Eof => EnvelopeError::NotJson(it),
+        })?;
+        let Self { api_version, kind, request } = envelope;
         if (api_version.as_ref(), kind.as_ref()) != (API_VERSION, KIND) {
             return Err(EnvelopeError::AnotherKind {
                 api_version: shown(&api_version),
                 kind: shown(&kind),
             });
         }
-        request.ok_or(EnvelopeError::NoRequest)
+        let mut request = request.ok_or(EnvelopeError::NoRequest)?;
+        if let Some(object) = request.object.filter(|_| request.is_about_a_new_pod()) {
+            request.new_pod = Some(Pod::read(object.get()).map(Box::new));
+        }
+        Ok(request)
     }
 }
 
-impl<'a> Envelope<'a, Unread<'a>> {
-    /// Reads it as it is. A pod that cannot be read is no fault of the envelope.
-    fn read_whole(bytes: &'a [u8]) -> Result<Envelope<'a>, EnvelopeError> {
-        let envelope: Self = skim::from_slice(bytes).map_err(|error| match error.classify() {
-            Category::Data => EnvelopeError::NotAReview(error),
-            Category::Io | Category::Syntax | Category::Eof => EnvelopeError::NotJson(error),
-        })?;
-        let Self { api_version, kind, request } = envelope;
-        Ok(Envelope { api_version, kind, request: request.map(|Unread(request)| request) })
-    }
-}
-
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// The object's name, or what it will begin with.
     #[must_use]
     pub fn display_name(&self) -> Cow<'_, str> {
         if !self.name.is_empty() {
             return Cow::Borrowed(&self.name);
         }
-        match &self.object {
-            Some(Object::NewPod(pod)) => pod.generate_name().unwrap_or_default().into(),
-            Some(Object::Text(text)) => {
+        match (&self.new_pod, self.object) {
+            (Some(Ok(pod)), _) => pod.generate_name().unwrap_or_default().into(),
+            (None, Some(text)) => {
                 metadata(text).ok().and_then(|it| it.generate_name).unwrap_or_default()
             }
-            None => Cow::default(),
+            (Some(Err(_)), _) | (None, None) => Cow::default(),
         }
     }
 
-    /// The pod that is to be created. The API server writes what an object is before the object,
-    /// so that it has been read.
+    /// The pod that is to be created.
     #[must_use]
-    pub fn new_pod(&self) -> Option<&Pod<'_>> {
-        match &self.object {
-            Some(Object::NewPod(pod)) => Some(pod),
-            Some(Object::Text(_)) | None => None,
-        }
+    pub fn new_pod(&self) -> Option<&Pod<'a>> {
+        self.new_pod.as_ref()?.as_deref().ok()
     }
 
-    /// As far as it has been read.
-    pub(super) fn is_about_a_new_pod(&self) -> bool {
+    fn is_about_a_new_pod(&self) -> bool {
         let kind = &self.kind;
         (&*kind.group, &*kind.kind, &*self.operation) == ("", "Pod", "CREATE")
             && self.sub_resource.is_empty()
@@ -204,6 +198,12 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_told_by_the_first() {
+        let error = Envelope::read(b"{\"kind\":\"\xff\"}").unwrap_err().to_string();
+        assert_eq!(error, "the body is not JSON: byte 9 is not UTF-8");
+    }
+
+    #[test]
     fn a_name_that_is_yet_to_be_made_is_shown_by_its_beginning() {
         let body = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{
             "uid":"1","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE",
@@ -211,5 +211,59 @@ mod tests {
         let request = Envelope::read(body.as_bytes()).unwrap();
         assert_eq!(request.display_name(), "app-");
         assert!(request.old_object.is_none());
+    }
+
+    const KIND_OF_A_POD: &str = r#""kind":{"group":"","version":"v1","kind":"Pod"}"#;
+    const POD: &str = r#""object":{"metadata":{"generateName":"app-"},"spec":{"containers":[]}}"#;
+    const CREATE: &str = r#""operation":"CREATE""#;
+    const UPDATE: &str = r#""operation":"UPDATE""#;
+
+    fn body(members: &[&str]) -> String {
+        let members = members.join(",");
+        format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",
+                "request":{{"uid":"1",{members},"dryRun":true}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_new_pod_is_read_with_its_request() {
+        let deployment = r#""kind":{"group":"apps","version":"v1","kind":"Deployment"}"#;
+        for (members, is_read) in [
+            (&[KIND_OF_A_POD, CREATE, POD][..], true),
+            (&[POD, KIND_OF_A_POD, CREATE], true),
+            (&[KIND_OF_A_POD, UPDATE, POD], false),
+            (&[deployment, CREATE, POD], false),
+            (&[KIND_OF_A_POD, CREATE, r#""subResource":"binding""#, POD], false),
+            (&[KIND_OF_A_POD, CREATE, r#""object":{"spec":{"containers":5}}"#], false),
+        ] {
+            let body = body(members);
+            let request = Envelope::read(body.as_bytes()).unwrap();
+            assert_eq!((&*request.uid, request.dry_run), ("1", true));
+            assert_eq!(request.new_pod().is_some(), is_read, "{members:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused() {
+        for (members, twice) in [
+            (&[KIND_OF_A_POD, CREATE, POD, UPDATE][..], "operation"),
+            (&[KIND_OF_A_POD, CREATE, POD, KIND_OF_A_POD], "kind"),
+            (&[KIND_OF_A_POD, CREATE, POD, r#""obj\u0065ct":null"#], "object"),
+            (&[KIND_OF_A_POD, CREATE, POD, r#""uid":"1""#], "uid"),
+        ] {
+            let error = error(&body(members));
+            assert!(error.contains(&format!("duplicate field `{twice}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_needs_is_named() {
+        for (members, missing) in
+            [(&[KIND_OF_A_POD, POD][..], "operation"), (&[CREATE, POD], "kind")]
+        {
+            let error = error(&body(members));
+            assert!(error.contains(&format!("missing field `{missing}`")), "{error}");
+        }
     }
 }
