@@ -19,7 +19,7 @@ static ALLOCATOR: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How often a review must have cost too much, each time beside the usual pod: the machine is
 /// others' as well.
-const REPEATS: usize = 8;
+const REPEATS: usize = 20;
 const LEAST_OF: usize = 3;
 
 fuzz_target!(|input: &[u8]| {

@@ -1,6 +1,6 @@
 //! /run of a container whose init boots the image: its own, a volume of ours unless it has one.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use contract::{Rich, Violations, rules};
 
@@ -46,12 +46,12 @@ pub(crate) fn check(pod: &Pod, rich: &Rich, chosen: &[usize], violations: &mut V
 }
 
 /// The volumes of a pod by name, each with how many containers mount it and the last of them.
-struct Users<'a>(BTreeMap<&'a str, (&'a Volume<'a>, usize, usize)>);
+struct Users<'a>(HashMap<&'a str, (&'a Volume<'a>, usize, usize)>);
 
 impl<'a> Users<'a> {
     fn of(pod: &'a Pod<'a>) -> Self {
         let volumes = pod.volumes().iter();
-        let mut volumes: BTreeMap<&str, _> =
+        let mut volumes: HashMap<&str, _> =
             volumes.map(|volume| (&*volume.name, (volume, 0, usize::MAX))).collect();
         let lists = pod.containers_by_list().into_iter();
         let containers = lists.flat_map(|(_, containers)| containers).enumerate();

@@ -181,7 +181,12 @@ impl<'a> Reader<'a> {
         match first {
             b'"' => return self.quoted_string(),
             b'{' | b'[' => {
-                self.at = end_of_container(self.text.as_bytes(), from).ok_or(Unusual)? + 1;
+                let bytes = self.text.as_bytes();
+                // Many are empty. The code of a closing bracket is two more than the opening one's.
+                self.at = match bytes.get(from + 1) {
+                    Some(next) if *next == first + 2 => from + 2,
+                    _ => end_of_container(bytes, from).ok_or(Unusual)? + 1,
+                };
             }
             _ => drop(self.word()?),
         }

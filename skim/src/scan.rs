@@ -103,10 +103,11 @@ fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Op
         opened &= !empty;
         closed &= !(empty << 1);
     }
-    if *depth > u64::BITS {
-        // Not all of it is closed in one block.
-        *depth += opened.count_ones();
-        *depth -= closed.count_ones();
+    let (opens, closes) = (opened.count_ones(), closed.count_ones());
+    if *depth > closes {
+        // This block does not close all that is open.
+        *depth += opens;
+        *depth -= closes;
         return None;
     }
     let mut brackets = opened | closed;
