@@ -68,8 +68,6 @@ limits! {
     VOLUME_DEVICES: "volumeDevices", 256;
     /// The words of a container's `command`, or of the command of its preStop.
     WORDS: "words of a command", 256;
-    /// The variables of a container.
-    ENV: "env", 512;
     /// The variables of a container that have one of the names that the injection sets.
     VARIABLES: "variables named rich_mode or rich_mode_launch_manner", 16;
     /// The owners of an object.

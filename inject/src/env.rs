@@ -3,7 +3,7 @@
 use std::{fmt, sync::LazyLock};
 
 use contract::{limits, names};
-use memchr::{memchr, memchr_iter, memmem::Finder};
+use memchr::{memchr, memmem::Finder};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Visitor},
@@ -42,8 +42,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Env<'a> {
     /// ours, and where none does, they are not even told from each other.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(deserializer)?.get();
-        let is_short = memchr_iter(b',', text.as_bytes()).count() < limits::ENV.most;
-        if text.starts_with('[') && is_short && !may_name_ours(text) {
+        if text.starts_with('[') && !may_name_ours(text) {
             return Ok(Self::default());
         }
         let Elements(ours) = skim::from_str(text).map_err(D::Error::custom)?;
@@ -76,9 +75,6 @@ impl<'de: 'a, 'a> Visitor<'de> for Elements<'a> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Self, A::Error> {
         let mut index = 0;
         while let Some(text) = elements.next_element::<&RawValue>()? {
-            if index == limits::ENV.most {
-                return Err(too_long(&limits::ENV));
-            }
             if may_name_ours(text.get()) {
                 let variable: EnvVar<'_> = skim::from_str(text.get()).map_err(A::Error::custom)?;
                 if variable.name == names::ENV_RICH || variable.name == names::ENV_MODE {

@@ -42,14 +42,13 @@ fn a_list_that_is_longer_than_its_limit_is_refused_with_one_sentence() {
         (with(first, "volumeMounts", json!(vec![&container; 257])), "256 volumeMounts"),
         (with(first, "command", json!(vec!["a"; 257])), "256 words of a command"),
         (with(first, "env", json!(vec![json!({"name": "rich_mode"}); 17])), "16 variables named"),
-        (with(first, "env", json!(vec![json!({"name": "V"}); 513])), "512 env"),
         (with("/metadata", "ownerReferences", json!(vec![json!({}); 65])), "64 ownerReferences"),
     ] {
         let error = unreadable(&pod);
         let begin = format!("the Pod cannot be read: it has more than {said}");
         assert!(error.starts_with(&begin) && error.contains(", which is the limit"), "{error}");
     }
-    let most = vec![json!({"name": "V", "value": "rich, rich"}); 512];
+    let most = vec![json!({"name": "V", "value": "rich"}); 10_000];
     assert_eq!(judge(&with(first, "env", json!(most))).violations, []);
     assert_eq!(judge(&with(first, "args", json!(vec!["a"; 10_000]))).violations, []);
     assert_eq!(judge(&with(spec, "volumes", json!(vec![&container; 256]))).violations, []);
