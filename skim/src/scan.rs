@@ -103,14 +103,16 @@ fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Op
         opened &= !empty;
         closed &= !(empty << 1);
     }
-    let (opens, closes) = (opened.count_ones(), closed.count_ones());
-    if *depth > closes {
-        // This block does not close all that is open.
-        *depth += opens;
-        *depth -= closes;
-        return None;
-    }
     let mut brackets = opened | closed;
+    if *depth > 1 && has_many(brackets) {
+        let (opens, closes) = (opened.count_ones(), closed.count_ones());
+        if *depth > closes {
+            // This block does not close all that is open.
+            *depth += opens;
+            *depth -= closes;
+            return None;
+        }
+    }
     while brackets != 0 {
         let place = brackets.trailing_zeros();
         *depth = if opened >> place & 1 == 1 { *depth + 1 } else { *depth - 1 };
@@ -120,6 +122,11 @@ fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Op
         brackets &= brackets - 1;
     }
     None
+}
+
+/// Whether it takes less to count the bits than to walk them.
+fn has_many(bits: u64) -> bool {
+    (0..4).fold(bits, |bits, _| bits & bits.wrapping_sub(1)) != 0
 }
 
 /// Where in a block what has a meaning stands, a bit for each byte, the first in the lowest.
