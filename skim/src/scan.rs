@@ -105,11 +105,11 @@ fn end_in_block(block: &[u8; BLOCK], quotes: &mut Quotes, depth: &mut u32) -> Op
     }
     let mut brackets = opened | closed;
     if *depth > 1 && has_many(brackets) {
-        let (opens, closes) = (opened.count_ones(), closed.count_ones());
-        if *depth > closes {
+        let (begun, ended) = (opened.count_ones(), closed.count_ones());
+        if *depth > ended {
             // This block does not close all that is open.
-            *depth += opens;
-            *depth -= closes;
+            *depth += begun;
+            *depth -= ended;
             return None;
         }
     }
